@@ -1,6 +1,7 @@
 //! A ledger over rows in memory, for tests of what works on it.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::job::{NewRecord, Records};
@@ -11,7 +12,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::error::Result;
 use crate::random::Random;
 use crate::store::memory::Memory;
-use crate::store::{Lane, Location, Millis, NewRow, Store};
+use crate::store::{Lane, Location, Millis, NewRow, Owner, Store};
 
 const LONG: Duration = Duration::from_hours(24 * 400);
 
@@ -61,6 +62,17 @@ impl Ledger {
         random: Random,
         voids_leases: bool,
     ) -> Self {
+        let open = |owner: Arc<dyn Owner>| memory.opened_by(&*owner, voids_leases).map(|()| store);
+        let clock = Clock::fixed(Timestamp::from_seconds(1_800_000_000));
+        Self::on(key_file, Surroundings { clock, random }, open).unwrap()
+    }
+
+    /// Over the rows that `open` opens, sealed under `key_file`.
+    pub(crate) fn on<E>(
+        key_file: &Path,
+        surroundings: Surroundings,
+        open: impl FnOnce(Arc<dyn Owner>) -> std::result::Result<Store, E>,
+    ) -> std::result::Result<Self, E> {
         let outbox = Outbox {
             key_file: key_file.to_owned(),
             retention: LONG,
@@ -69,11 +81,7 @@ impl Ledger {
             ..Outbox::in_folder(Path::new(""))
         };
         let quarantine = Quarantine { max_bytes: 1 << 20, max_rows: 3 };
-        let clock = Clock::fixed(Timestamp::from_seconds(1_800_000_000));
-        let open = |_: &Outbox, owner: std::sync::Arc<dyn crate::store::Owner>| {
-            memory.opened_by(&*owner, voids_leases).map(|()| store)
-        };
-        Self::open_with(outbox, quarantine, Surroundings { clock, random }, open).unwrap()
+        Self::open_with(outbox, quarantine, surroundings, |_, owner| open(owner))
     }
 
     /// What the rows hold.

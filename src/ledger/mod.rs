@@ -11,6 +11,7 @@ mod deliveries;
 pub(crate) mod entry;
 #[cfg(test)]
 pub(crate) mod fake;
+mod holds;
 mod hub;
 mod idempotency;
 mod identity;
@@ -74,6 +75,7 @@ use self::unreadable::Unreadable;
 use self::vault::{Place, Vault, VaultError};
 use crate::clock::{Clock, Timestamp, to_millis};
 use crate::crypto::hmac::HmacKey;
+use crate::crypto::secret;
 use crate::error::{Code, Error, Result};
 use crate::random::Random;
 use crate::store::{Lane, Millis, OpenError, Owner, Room, Store, Trouble, Tx};
@@ -110,6 +112,8 @@ struct Rules {
     queued: broadcast::Sender<Ready>,
     /// Ids of entries that no longer move by themselves.
     settled: broadcast::Sender<String>,
+    /// Names this gateway where it holds a task.
+    holder: i64,
     /// Held by the rekey that is under way.
     rekeying: tokio::sync::Mutex<()>,
 }
@@ -157,6 +161,7 @@ impl Ledger {
             unreadable: Unreadable::default(),
             queued: broadcast::channel(ready::BACKLOG).0,
             settled: broadcast::channel(SETTLED_BACKLOG).0,
+            holder: i64::from_be_bytes(secret::random()),
             rekeying: tokio::sync::Mutex::default(),
         };
         Ok(Self { store, rules: Arc::new(rules) })

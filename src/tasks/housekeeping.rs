@@ -29,7 +29,11 @@ pub(crate) async fn run(ledger: Ledger, pushes: Pushes, hub: Hub) {
             pushes.examine_again().await;
         }
         if takes && since_kept >= HOUSEKEEPING {
-            match ledger.housekeep().await {
+            let kept = match ledger.holds("housekeeping", HOUSEKEEPING).await {
+                Ok(true) => ledger.housekeep().await,
+                held => held.map(drop),
+            };
+            match kept {
                 Ok(()) => {
                     since_kept = Duration::ZERO;
                     if let Ok(silent) = ledger.silent().await {

@@ -118,6 +118,11 @@ impl Reconciler {
         };
         sleep(FIRST).await;
         loop {
+            // Another gateway looks, or the outbox cannot be asked.
+            if !matches!(self.0.ledger.holds("reconcile", every).await, Ok(true)) {
+                sleep(FIRST.min(every)).await;
+                continue;
+            }
             let now = self.0.clock.now();
             let ago = |ago| Timestamp::from_millis(now.millis().saturating_sub(to_millis(ago)));
             let outcome = self.compare(ago(BACK.max(every * 2)), Some(ago(UNDER_WAY))).await;

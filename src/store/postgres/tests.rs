@@ -1,4 +1,5 @@
 mod clock;
+mod gateways;
 mod lost;
 mod opening;
 mod target;

@@ -1,0 +1,28 @@
+//! What one gateway does for all that share a database.
+
+use std::time::Duration;
+
+use super::Ledger;
+use crate::clock::to_millis;
+use crate::error::Result;
+
+impl Ledger {
+    /// Whether this gateway is the one that does `task`, from now on for `term`. Another one takes over where it does not ask again by then.
+    pub(crate) async fn holds(&self, task: &'static str, term: Duration) -> Result<bool> {
+        if !self.store.is_shared() {
+            return Ok(true);
+        }
+        let ours = self.rules.holder;
+        self.run(move |book| {
+            let [holder, until] = ["holder", "until"].map(|what| format!("{what} {task}"));
+            let held_by = book.tx().number(&holder)?;
+            if held_by.is_some_and(|held_by| held_by != ours) && book.tx().number(&until)? >= Some(book.now) {
+                return Ok(false);
+            }
+            book.tx().set_number(&holder, ours)?;
+            book.tx().set_number(&until, book.now.saturating_add(to_millis(term)))?;
+            Ok(true)
+        })
+        .await
+    }
+}
