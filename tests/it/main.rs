@@ -82,6 +82,8 @@ mod record_tokens;
 #[cfg(feature = "simulator")]
 mod renewal;
 #[cfg(feature = "simulator")]
+mod replicas;
+#[cfg(feature = "simulator")]
 mod revocations;
 mod rooms;
 mod round_trips;

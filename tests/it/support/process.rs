@@ -91,6 +91,12 @@ impl Gateway {
         self.variables.extend(named);
     }
 
+    /// Its outbox is the database that the file `url` names, under the key `key`, in place of a file.
+    pub(crate) fn share(&mut self, url: &Path, key: &Path) {
+        self.variables.remove("MOSIP_GATEWAY__OUTBOX__PATH");
+        self.set(&[("OUTBOX__URL_FILE", url.to_str().unwrap()), ("OUTBOX__KEY_FILE", key.to_str().unwrap())]);
+    }
+
     pub(crate) fn start(&mut self) {
         let mut command = self.command(&["serve", "--allow-example-keys"]);
         self.spawn(&mut command);
