@@ -11,6 +11,7 @@ pub(crate) mod pace;
 mod simulation;
 pub(crate) mod worker;
 
+use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ pub(crate) use self::breaker::Breaker;
 use self::channel::Flow;
 use self::health::Health;
 use self::meters::Meters;
-use self::worker::{STORE_REST, Worker};
+use self::worker::{STORE_REST, Worker, sleep_for};
 use crate::clock::Timestamp;
 use crate::destinations::Destination;
 use crate::destinations::drive::Outside;
@@ -257,8 +258,15 @@ impl Engine {
             if entry.state.is_settled() || entry.state == State::Parked {
                 return Ok(entry);
             }
+            // Nobody tells here what another gateway settles.
+            let mut look = pin!(sleep_for(self.0.ledger.looks_every()));
             loop {
-                match settled.recv().await {
+                let news = tokio::select! {
+                    biased;
+                    news = settled.recv() => news,
+                    () = &mut look => break,
+                };
+                match news {
                     Ok(other) if other == id => break,
                     Ok(_) => {}
                     // So many that this one may be among those that were missed. The ledger, which is held here, never closes it.

@@ -392,7 +392,7 @@ async fn is_past(mut until: watch::Receiver<Instant>) {
 }
 
 /// Sleeps until `alarm`; without one, for ever.
-async fn sleep_for(alarm: Option<Duration>) {
+pub(super) async fn sleep_for(alarm: Option<Duration>) {
     match alarm {
         Some(alarm) => sleep(alarm).await,
         None => std::future::pending().await,

@@ -23,11 +23,16 @@ const LEASE: Duration = Duration::from_secs(60);
 struct Disk {
     memory: Memory,
     refuses: Arc<AtomicBool>,
+    /// It never answers.
+    hangs: Arc<AtomicBool>,
     latency: Duration,
 }
 
 impl Backend for Disk {
     fn run(&self, order: Order) -> BoxFuture<'_, Result<()>> {
+        if self.hangs.load(Ordering::SeqCst) {
+            return std::future::pending().boxed();
+        }
         match self.refuses.load(Ordering::SeqCst) {
             true => std::future::ready(Err(Error::new(Code::Storage, "full"))).boxed(),
             false if self.latency.is_zero() => self.memory.run(order),
@@ -109,6 +114,7 @@ struct Bench {
     memory: Store,
     ledger: Ledger,
     refuses: Arc<AtomicBool>,
+    hangs: Arc<AtomicBool>,
     upstream: Arc<Upstream>,
     stop: watch::Sender<bool>,
     running: Mutex<Option<JoinHandle<()>>>,
@@ -121,8 +127,9 @@ impl Bench {
 
     /// Its store answers after `latency`; `seed` decides how long failed attempts wait.
     fn slow(concurrency: usize, latency: Duration, seed: u64) -> Self {
-        let (memory, refuses) = (Memory::default(), Arc::new(AtomicBool::new(false)));
-        let store = Store::new(Disk { memory: memory.clone(), refuses: Arc::clone(&refuses), latency });
+        let (memory, refuses, hangs) = (Memory::default(), Arc::default(), Arc::default());
+        let (refusing, hanging) = (Arc::clone(&refuses), Arc::clone(&hangs));
+        let store = Store::new(Disk { memory: memory.clone(), refuses: refusing, hangs: hanging, latency });
         let dir = tempfile::tempdir().unwrap();
         let key_file = dir.path().join("outbox.key");
         let ledger = Ledger::over(&key_file, &memory, store, Random::seeded(1), true);
@@ -147,7 +154,7 @@ impl Bench {
         let (stop, stopping) = watch::channel(false);
         let running = tokio::spawn(Arc::new(worker).run(stopping));
         let (memory, running) = (Store::new(memory), Mutex::new(Some(running)));
-        Self { memory, ledger, refuses, upstream, stop, running }
+        Self { memory, ledger, refuses, hangs, upstream, stop, running }
     }
 
     async fn queue(&self, id: &'static str) {
@@ -284,6 +291,18 @@ async fn a_call_whose_lease_cannot_be_renewed_is_broken_off_before_the_lease_end
     bench.has_begun(2).await;
     assert_eq!(bench.row("a").await.attempts, 2, "once its lease has ended it is made again");
     bench.is_done("a").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_hangs_keeps_no_call_from_being_broken_off_before_its_lease_ends() {
+    let bench = Bench::new(1);
+    bench.queue("a").await;
+    bench.has_begun(1).await;
+    bench.hangs.store(true, Ordering::SeqCst);
+    sleep(LEASE - Duration::from_secs(1)).await;
+    bench.upstream.may_end.notify_one();
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(bench.upstream.ended.load(Ordering::SeqCst), 0, "another gateway may make the call by now");
 }
 
 #[tokio::test(start_paused = true)]
