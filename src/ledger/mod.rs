@@ -11,6 +11,7 @@ mod deliveries;
 pub(crate) mod entry;
 #[cfg(test)]
 pub(crate) mod fake;
+mod gateways;
 mod holds;
 mod hub;
 mod idempotency;
@@ -54,6 +55,7 @@ use zeroize::Zeroizing;
 pub(crate) use self::accept::Accepted;
 pub(crate) use self::answers::{Answer, AnswerDetails};
 pub(crate) use self::confirmations::Confirmations;
+pub(crate) use self::gateways::Neighbour;
 pub(crate) use self::hub::{HubTopic, KeptDoubt, Publications};
 pub(crate) use self::idempotency::IdempotencyKey;
 pub(crate) use self::import::{Imported, MOST_AT_ONCE, UnusableRow};

@@ -169,6 +169,11 @@ impl Vault {
         self.keys.first().map(|key| key.tag)
     }
 
+    /// The tags of its keys; the first seals.
+    pub(crate) fn tags(&self) -> impl Iterator<Item = KeyTag> {
+        self.keys.iter().map(|key| key.tag)
+    }
+
     /// Whether it holds the key that `tag` names.
     pub(crate) fn holds(&self, tag: KeyTag) -> bool {
         self.keys.iter().any(|key| key.tag == tag)

@@ -31,7 +31,7 @@ use futures_util::future::BoxFuture;
 
 pub(crate) use self::database::{CopyError, Database, Head, LookError, OpenError, Remains};
 pub(crate) use self::location::Location;
-pub(crate) use self::overview::{ATTEMPTS_KEPT, Overview};
+pub(crate) use self::overview::{ATTEMPTS_KEPT, GatewayRow, Overview};
 pub(crate) use self::queues::Queues;
 pub(crate) use self::rows::{
     Advance, AttemptRow, Closing, CorrelationRow, Failed, Fence, Filter, IdentityRow, JobRow, Lane, Lease,

@@ -1,12 +1,25 @@
 //! What people are shown of the rows, beside the rows themselves: what fails and why, and what was tried.
 
 use super::rows::{
-    AttemptRow, Failed, Fence, JobRow, ListedPush, PushGroup, PushReason, Queue, Refusal, Seq,
+    AttemptRow, Failed, Fence, JobRow, ListedPush, Millis, PushGroup, PushReason, Queue, Refusal, Seq,
 };
 use crate::error::Result;
 
 /// Attempts of one entry that are kept, the last ones.
 pub(crate) const ATTEMPTS_KEPT: Fence = 20;
+
+/// A gateway that says that it lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct GatewayRow {
+    /// Names it as long as it runs.
+    pub(crate) id: i64,
+    pub(crate) host: String,
+    pub(crate) version: String,
+    /// When it said so.
+    pub(crate) seen_at: Millis,
+    /// Tags of keys.
+    pub(crate) keys: String,
+}
 
 /// Verbs of a transaction for what people are shown.
 pub(crate) trait Overview {
@@ -30,4 +43,13 @@ pub(crate) trait Overview {
     fn release_quarantined_for(&mut self, group: PushGroup<'_>) -> Result<usize>;
     /// Rows and bytes of the quarantine, by kind and by the reason.
     fn push_reasons(&mut self) -> Result<Vec<PushReason>>;
+
+    /// Keeps that a gateway lives, and forgets those that have not said so since `from`. Nothing is kept where one alone has the database.
+    fn beat(&mut self, _gateway: &GatewayRow, _from: Millis) -> Result<()> {
+        Ok(())
+    }
+    /// The gateways that are kept, the one that began first in front.
+    fn gateways(&mut self) -> Result<Vec<GatewayRow>> {
+        Ok(Vec::new())
+    }
 }

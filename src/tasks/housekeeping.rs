@@ -10,6 +10,8 @@ use crate::ledger::Ledger;
 
 /// How often the clock is written and old rows are forgotten.
 const HOUSEKEEPING: Duration = Duration::from_mins(1);
+/// How often the other gateways over the database are told that this one lives.
+const BEAT: Duration = Duration::from_secs(10);
 /// How often the files of the outbox are looked after, and a disk that refused is tried.
 const WATCH: Duration = Duration::from_secs(1);
 
@@ -17,16 +19,20 @@ const WATCH: Duration = Duration::from_secs(1);
 pub(crate) async fn run(ledger: Ledger, pushes: Pushes, hub: Hub) {
     let mut ticks = interval(WATCH);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut since_kept = HOUSEKEEPING;
+    let (mut since_kept, mut since_beat) = (HOUSEKEEPING, BEAT);
     loop {
         ticks.tick().await;
         since_kept += WATCH;
+        since_beat += WATCH;
         let took_nothing = !ledger.is_writable();
         let takes = ledger.look_after().await.is_ok();
         if takes && took_nothing {
             // What could not be read or written before may be now.
             ledger.wake();
             pushes.examine_again().await;
+        }
+        if takes && since_beat >= BEAT && ledger.beat().await.is_ok() {
+            since_beat = Duration::ZERO;
         }
         if takes && since_kept >= HOUSEKEEPING {
             let kept = match ledger.holds("housekeeping", HOUSEKEEPING).await {

@@ -91,6 +91,19 @@ async fn what_a_gateway_leaves_that_is_killed_goes_through_the_other_once_and_in
     one.ready().await;
     other.ready().await;
 
+    patience::until("both on the page of each", async || {
+        for gateway in [&one, &other] {
+            let page = gateway.page().await;
+            let section = page.split("Gateways</h2>").nth(1).unwrap_or_default();
+            let rows = section.split("</table>").next().unwrap_or_default().matches(" ago").count();
+            if rows != 2 {
+                return Err(page);
+            }
+        }
+        Ok(())
+    })
+    .await;
+
     let (mut acknowledged, mut compositions) = (BTreeSet::new(), Vec::new());
     for number in 0..STORIES / 2 {
         let composition = format!("r{number}");

@@ -159,6 +159,7 @@ impl View {
                     (overview::channels(&self.standing))
                     (super::hub::render(&self.standing, None))
                     (super::esignet::render(&self.standing))
+                    (overview::gateways(&self.standing))
                     (overview::keys(&self.standing))
                     (overview::listeners(&self.standing))
                     (overview::settings(&self.standing))

@@ -13,7 +13,7 @@ use crate::faces::{Listener, Switch};
 use crate::keys::{self, Dated, Ring, dated};
 use crate::ledger::entry::{Entry, Refusal, State};
 use crate::ledger::job::{Progress, Unfinished};
-use crate::ledger::{Failing, Ledger, Pair, QuarantineCount, Tally};
+use crate::ledger::{Failing, Ledger, Neighbour, Pair, QuarantineCount, Tally};
 use crate::queue::ChannelStatus;
 use crate::queue::channel::Flow;
 use crate::store::{Millis, Queue, Room, Trouble};
@@ -77,6 +77,8 @@ pub(super) struct Stored {
     pub(super) silent: u64,
     /// Registrations that wait, and whose record token ends soon.
     pub(super) record_tokens_ending: u64,
+    /// The gateways that share the database; none where one alone may have it open.
+    pub(super) gateways: Vec<Neighbour>,
 }
 
 impl Standing {
@@ -279,7 +281,7 @@ impl Standing {
 
 impl Stored {
     async fn read(ledger: &Ledger) -> Result<Self> {
-        let (entries, undelivered, failing, quarantine, jobs, aids_given_twice, silent, ending) = tokio::try_join!(
+        let (entries, undelivered, failing, quarantine, jobs, aids_given_twice, silent, ending, gateways) = tokio::try_join!(
             ledger.tally(),
             ledger.undelivered_count(),
             ledger.failing(),
@@ -287,7 +289,8 @@ impl Stored {
             ledger.unfinished_jobs(),
             ledger.aids_given_twice(),
             ledger.unanswered(),
-            ledger.record_tokens_ending()
+            ledger.record_tokens_ending(),
+            ledger.neighbours()
         )?;
         let (deliveries, oldest_delivery) = undelivered;
         Ok(Self {
@@ -300,6 +303,7 @@ impl Stored {
             aids_given_twice,
             silent,
             record_tokens_ending: ending,
+            gateways,
         })
     }
 

@@ -5,8 +5,8 @@ use super::tx::{JOB, PUSH, Transaction, read_job, read_push};
 use super::work::{count, state, text};
 use crate::error::Result;
 use crate::store::{
-    ATTEMPTS_KEPT, AttemptRow, Failed, JobRow, ListedPush, Overview, PushGroup, PushReason, Queue, Refusal,
-    Seq,
+    ATTEMPTS_KEPT, AttemptRow, Failed, GatewayRow, JobRow, ListedPush, Millis, Overview, PushGroup,
+    PushReason, Queue, Refusal, Seq,
 };
 
 impl Overview for Transaction<'_> {
@@ -75,6 +75,27 @@ impl Overview for Transaction<'_> {
         let release = "UPDATE push SET state='received' WHERE state='quarantined' AND kind=$1
             AND refusal IS NOT DISTINCT FROM $2";
         self.run(release, &[&group.kind, &group.reason])
+    }
+
+    fn beat(&mut self, gateway: &GatewayRow, from: Millis) -> Result<()> {
+        let GatewayRow { id, host, version, seen_at, keys } = gateway;
+        let set = "INSERT INTO gateway (id, host, version, seen_at, keys) VALUES ($1, $2, $3, $4, $5) \
+                   ON CONFLICT (id) DO UPDATE SET seen_at=$4, keys=$5";
+        self.run(set, &[id, host, version, seen_at, keys])?;
+        self.run("DELETE FROM gateway WHERE seen_at<$1", &[&from]).map(drop)
+    }
+
+    fn gateways(&mut self) -> Result<Vec<GatewayRow>> {
+        let find = "SELECT id, host, version, seen_at, keys FROM gateway ORDER BY seq";
+        self.list(find, &[], |row| {
+            Ok(GatewayRow {
+                id: row.try_get(0)?,
+                host: row.try_get(1)?,
+                version: row.try_get(2)?,
+                seen_at: row.try_get(3)?,
+                keys: row.try_get(4)?,
+            })
+        })
     }
 
     fn push_reasons(&mut self) -> Result<Vec<PushReason>> {

@@ -236,6 +236,13 @@ impl Gateway {
         String::from_utf8(reply.unwrap().body.to_vec()).unwrap()
     }
 
+    /// The operators' page.
+    pub(crate) async fn page(&self) -> String {
+        let url = format!("http://{}/", self.ports[2].address());
+        let reply = send(&client(), Method::GET, &url, HeaderMap::new(), Bytes::new()).await;
+        String::from_utf8(reply.unwrap().body.to_vec()).unwrap()
+    }
+
     /// Posts an event; status and body of the answer.
     pub(crate) async fn post_event(&self, kind: &str, body: String) -> (u16, Value) {
         let url = format!("{}/v1/events/{kind}", self.api());

@@ -48,6 +48,7 @@ fn standing(queued: u64, parked: u64, quarantined: u64, channels: Vec<ChannelSta
             quarantine: vec![in_quarantine(BIRTH_NID.name, quarantined)],
             aids_given_twice: Vec::new(),
             record_tokens_ending: 0,
+            gateways: Vec::new(),
             silent: 0,
         }),
         disk_left: None,

@@ -11,6 +11,7 @@ use crate::destinations::{Listed, Rows};
 use crate::faces::Switch;
 use crate::faces::ops::standing::Standing;
 use crate::keys::dated::{AUTHORITY, CLIENT, OWN, PEER, TRUSTED};
+use crate::ledger::Neighbour;
 use crate::ledger::entry::State;
 use crate::queue::ChannelStatus;
 use crate::queue::channel::Flow;
@@ -125,6 +126,23 @@ pub(super) fn pace(standing: &Standing, channel: &ChannelStatus) -> Markup {
         @if let Some(left) = standing.drained_in(channel) { " None waits in about " (words::length(left)) "." }
         @if channel.per_minute.is_some() { " " small { (OVER) } }
     }
+}
+
+/// The gateways that share the database. Nothing where one alone may have it open.
+pub(super) fn gateways(standing: &Standing) -> Markup {
+    let gateways = standing.stored.as_ref().map_or(&[][..], |stored| &stored.gateways);
+    if gateways.is_empty() {
+        return Markup::default();
+    }
+    let rows = gateways.iter().map(|Neighbour { host, version, seen, keys, is_this }| {
+        let which = html! { (host) @if *is_this { " " small { "this one" } } };
+        vec![which, html! { (version) }, html! { (words::length(*seen)) " ago" }, html! { (keys) }]
+    });
+    section(
+        "gateways",
+        "Gateways",
+        table("gateways", &["Host", "Version", "Last heard of", "Outbox keys, the first seals"], rows),
+    )
 }
 
 /// The listeners, and the faces that stand in for older systems.

@@ -2,8 +2,15 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::*;
-use crate::ledger::{Ledger, Surroundings};
+use crate::destinations::Done;
+use crate::destinations::fake::Script;
+use crate::ledger::{Due, Ending, Ledger, Surroundings};
+use crate::opencrvs::event::{Event, EventKind};
+use crate::queue::{Engine, Settings};
+use crate::random::Random;
 use crate::store::memory::Memory;
 
 const TERM: Duration = Duration::from_hours(1);
@@ -53,4 +60,43 @@ async fn without_a_key_the_start_says_how_to_make_one_and_leaves_no_table() {
     let what = refused.err().unwrap();
     assert!(what.contains("is missing") && what.contains("outbox keygen"), "{what}");
     assert_eq!(home.number("SELECT count(*) FROM pg_tables WHERE schemaname=current_schema()"), 0);
+}
+
+#[tokio::test]
+async fn who_waits_for_an_event_hears_that_another_gateway_has_sent_it() {
+    const BIRTH: &str = r#"{"event":{"hub":{"topic":"BIRTH_REGISTERED"},"context":[{"entry":[{"resource":{"resourceType":"Task","focus":{"reference":"Composition/c1"}}},{"resource":{"resourceType":"Patient"}}]}]}}"#;
+    let Some(home) = Home::new() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    make_key(dir.path());
+    let (one, other) = (ledger(&home, dir.path()), ledger(&home, dir.path()));
+    let birth = Event::parse(EventKind::Birth, Bytes::from(BIRTH)).unwrap();
+    one.accept(birth, vec!["mediator"], None).await.unwrap();
+    let settings = Settings { probe_interval: TERM, lease: TERM, random: Random::seeded(1) };
+    let engine = Engine::new(one, Arc::new(Script::default()), &[], settings);
+    let sends = async {
+        let Due::Now(leased) = other.lease(&conformance::lane(), TERM, 1, 1).await.unwrap() else {
+            panic!("it is due")
+        };
+        assert!(other.settle(&leased[0].held, &Ending::Done(Done::default())).await.unwrap());
+    };
+    let both = async { tokio::join!(engine.settled("c1"), sends).0 };
+    let settled = tokio::time::timeout(Duration::from_mins(1), both).await.expect("nobody tells it");
+    assert_eq!(settled.unwrap().state, State::Done);
+}
+
+#[tokio::test]
+async fn each_gateway_sees_those_that_live_and_forgets_the_others() {
+    let Some(home) = Home::new() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    make_key(dir.path());
+    let (one, other) = (ledger(&home, dir.path()), ledger(&home, dir.path()));
+    for ledger in [&one, &other, &one] {
+        ledger.beat().await.unwrap();
+    }
+    let seen = other.neighbours().await.unwrap();
+    assert_eq!(seen.iter().map(|seen| seen.is_this).collect::<Vec<_>>(), [false, true]);
+    assert!(seen.iter().all(|seen| seen.keys.len() == 8 && !seen.version.is_empty()), "{seen:?}");
+    home.sql("UPDATE clock SET value=value + 90000000");
+    other.beat().await.unwrap();
+    assert_eq!(other.neighbours().await.unwrap().len(), 1, "the one has said nothing for a day");
 }
