@@ -5,6 +5,7 @@ mod breaker;
 pub(crate) mod channel;
 pub(crate) mod health;
 pub(crate) mod meters;
+mod moments;
 pub(crate) mod outside;
 pub(crate) mod pace;
 #[cfg(test)]
@@ -24,7 +25,8 @@ pub(crate) use self::breaker::Breaker;
 use self::channel::Flow;
 use self::health::Health;
 use self::meters::Meters;
-use self::worker::{STORE_REST, Worker, sleep_for};
+use self::moments::sleep_for;
+use self::worker::{STORE_REST, Worker};
 use crate::clock::Timestamp;
 use crate::destinations::Destination;
 use crate::destinations::drive::Outside;

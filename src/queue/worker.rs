@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::channel::{Admission, Next};
 use super::health::Health;
 use super::meters::Meters;
+use super::moments::{is_past, sleep_for};
 use crate::clock::between;
 use crate::destinations::drive::{Keep, Outside, drive};
 use crate::destinations::{News, Progress, Steps};
@@ -214,7 +215,12 @@ impl Worker {
     }
 
     /// One attempt, from lease to verdict.
-    async fn attempt(self: Arc<Self>, mut leased: Leased, until: watch::Receiver<Instant>, signs: Arc<Signs>) {
+    async fn attempt(
+        self: Arc<Self>,
+        mut leased: Leased,
+        until: watch::Receiver<Instant>,
+        signs: Arc<Signs>,
+    ) {
         let (span, trace) = self.tracer.begin(SpanKind::Attempt, leased.trace.take());
         let Held { kind, destination, .. } = leased.held.clone();
         let made = async {
@@ -376,26 +382,6 @@ struct Kept<'a> {
 impl Keep for Kept<'_> {
     fn keep<'a>(&'a self, progress: &'a Progress, news: Option<News>) -> BoxFuture<'a, Result<bool>> {
         self.ledger.advance(self.held, progress, news).boxed()
-    }
-}
-
-/// Waits until the moment has passed that `until` names, which may move.
-async fn is_past(mut until: watch::Receiver<Instant>) {
-    loop {
-        let at = *until.borrow_and_update();
-        tokio::select! {
-            biased;
-            Ok(()) = until.changed() => {}
-            () = sleep_until(at) => return,
-        }
-    }
-}
-
-/// Sleeps until `alarm`; without one, for ever.
-pub(super) async fn sleep_for(alarm: Option<Duration>) {
-    match alarm {
-        Some(alarm) => sleep(alarm).await,
-        None => std::future::pending().await,
     }
 }
 

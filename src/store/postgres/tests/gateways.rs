@@ -12,6 +12,7 @@ use crate::opencrvs::event::{Event, EventKind};
 use crate::queue::{Engine, Settings};
 use crate::random::Random;
 use crate::store::memory::Memory;
+use crate::telemetry::Tracer;
 
 const TERM: Duration = Duration::from_hours(1);
 
@@ -71,7 +72,8 @@ async fn who_waits_for_an_event_hears_that_another_gateway_has_sent_it() {
     let (one, other) = (ledger(&home, dir.path()), ledger(&home, dir.path()));
     let birth = Event::parse(EventKind::Birth, Bytes::from(BIRTH)).unwrap();
     one.accept(birth, vec!["mediator"], None).await.unwrap();
-    let settings = Settings { probe_interval: TERM, lease: TERM, random: Random::seeded(1) };
+    let (random, tracer) = (Random::seeded(1), Tracer::default());
+    let settings = Settings { probe_interval: TERM, lease: TERM, random, tracer };
     let engine = Engine::new(one, Arc::new(Script::default()), &[], settings);
     let sends = async {
         let Due::Now(leased) = other.lease(&conformance::lane(), TERM, 1, 1).await.unwrap() else {
