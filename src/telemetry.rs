@@ -18,10 +18,11 @@ mod trace;
 mod traceparent;
 
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use http::StatusCode;
-use tracing::Subscriber;
+use tracing::subscriber::{DefaultGuard, NoSubscriber};
+use tracing::{Dispatch, Subscriber};
 use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
@@ -109,6 +110,15 @@ pub(crate) fn class_of(status: StatusCode) -> &'static str {
 pub struct Capture(Arc<Mutex<Vec<u8>>>);
 
 impl Capture {
+    /// Keeps what this thread logs up to `level`, until the guard is dropped.
+    pub fn listen(&self, level: impl Into<Level>) -> DefaultGuard {
+        // Where tracing knows one subscriber alone, it asks that of the thread that comes to a line first, and remembers the answer for all
+        // threads: one that logs nowhere would silence the line for this one. So there is always a second.
+        static SECOND: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::new()));
+        LazyLock::force(&SECOND);
+        tracing::subscriber::set_default(subscriber(self.clone(), level))
+    }
+
     /// Everything logged so far.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
@@ -173,6 +183,16 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_a_thread_without_a_subscriber_comes_to_first_is_kept() {
+        let log = || tracing::info!("the same line");
+        let capture = Capture::default();
+        let _logs = capture.listen(LevelFilter::INFO);
+        std::thread::spawn(log).join().unwrap();
+        log();
+        assert_eq!(capture.text().lines().count(), 1, "{}", capture.text());
+    }
+
+    #[test]
     fn dependencies_never_log_below_warn() {
         let log = || {
             tracing::trace!(target: "hyper", "trace");
@@ -221,8 +241,7 @@ mod tests {
     async fn lines_of_a_request_carry_its_id_and_its_trace() {
         let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         let capture = Capture::default();
-        let _logs =
-            tracing::subscriber::set_default(subscriber(capture.clone(), Level::new(LevelFilter::WARN)));
+        let _logs = capture.listen(LevelFilter::WARN);
         let trace = Trace::read(&format!("core-7 {parent}")).unwrap();
         trace.scope(&Tracer::default(), async { tracing::warn!("within") }).await;
         tracing::warn!("outside");

@@ -37,14 +37,14 @@ mod tests {
 
     use super::*;
     use crate::keys::dated::{CLIENT, LISTENER, lasting};
-    use crate::telemetry::{self, Capture};
+    use crate::telemetry::Capture;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
     #[test]
     fn each_stage_is_written_once_and_a_new_certificate_begins_anew() {
         let logs = Capture::default();
-        let _logs = tracing::subscriber::set_default(telemetry::subscriber(logs.clone(), LevelFilter::INFO));
+        let _logs = logs.listen(LevelFilter::INFO);
         let mut told = Told::default();
         let day = |days: i64| Timestamp::from_seconds(NOW.seconds() + days * 86_400);
         let lines = |all: &[Dated], told: &mut Told, days: i64| {

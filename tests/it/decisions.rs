@@ -7,7 +7,7 @@ use crate::support::mosip::Push;
 use crate::support::world::{Setup, World};
 use http::{Method, StatusCode};
 use mosip_gateway::simulator::Behaviour;
-use mosip_gateway::telemetry::{self, Capture};
+use mosip_gateway::telemetry::Capture;
 use serde_json::{Value, json};
 use tracing::level_filters::LevelFilter;
 
@@ -124,7 +124,7 @@ async fn whoever_waits_for_an_event_hears_that_it_was_discarded() {
 #[tokio::test]
 async fn a_push_in_quarantine_is_discarded_with_a_reason_and_gone_for_good() {
     let logs = Capture::default();
-    let _logs = tracing::subscriber::set_default(telemetry::subscriber(logs.clone(), LevelFilter::INFO));
+    let _logs = logs.listen(LevelFilter::INFO);
     let gateway = Running::start(&[]).await;
     gateway.push(r#"{"id":"","requestTime":"","data":"AAAA","signature":"AAAA"}"#).await;
     let kept = gateway.until("/v1/quarantine", |kept| kept["messages"][0].is_object()).await;

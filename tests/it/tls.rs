@@ -10,7 +10,7 @@ use crate::support::pki::{Authority, Identity};
 use crate::support::world::{Setup, World};
 use http::{HeaderMap, Method};
 use mosip_gateway::simulator::Tls;
-use mosip_gateway::telemetry::{self, Capture};
+use mosip_gateway::telemetry::Capture;
 use rustls::pki_types::ServerName;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -108,7 +108,7 @@ async fn a_birth_goes_there_and_back_over_tls_under_a_private_root() {
 /// Posts a birth while MOSIP's side shows `identity`, and `root` is what the gateway trusts. Nothing may have been sent, and the log has to say `reason`.
 async fn refuses(identity: &Identity, root: &Authority, reason: &str) {
     let logs = Capture::default();
-    let _logs = tracing::subscriber::set_default(telemetry::subscriber(logs.clone(), LevelFilter::INFO));
+    let _logs = logs.listen(LevelFilter::INFO);
     let files = Files::new();
     let root = files.write("root.crt", root.pem());
     let set = vec![("UPSTREAM__CA_FILE", root.as_str())];
@@ -184,7 +184,7 @@ pub(crate) fn demanding(authority: &Authority, files: &Files) -> String {
 async fn a_refused_handshake_is_counted_and_logged_with_the_address_of_the_peer() {
     const COUNT: &str = r#"mosip_gateway_refused_total{listener="callback",route="-",code="tls-handshake"}"#;
     let logs = Capture::default();
-    let _logs = tracing::subscriber::set_default(telemetry::subscriber(logs.clone(), LevelFilter::INFO));
+    let _logs = logs.listen(LevelFilter::INFO);
     let (authority, files) = (Authority::new("country"), Files::new());
     let unlisted = authority.client("somebody else");
     for (identity, why, subject) in [

@@ -4,7 +4,7 @@ use super::*;
 use tracing::level_filters::LevelFilter;
 
 use crate::queue::worker::Worker;
-use crate::telemetry::{self, Capture};
+use crate::telemetry::Capture;
 
 const DEADLINE: Duration = Duration::from_secs(90);
 const OTHERS: usize = 272;
@@ -71,7 +71,7 @@ fn worker(dir: &std::path::Path) -> (Ledger, Arc<Mosip>, Worker) {
 #[tokio::test(start_paused = true)]
 async fn an_attempt_that_the_end_of_the_process_cuts_off_is_told_and_one_that_ends_is_not() {
     let logs = Capture::default();
-    let _logs = tracing::subscriber::set_default(telemetry::subscriber(logs.clone(), LevelFilter::INFO));
+    let _logs = logs.listen(LevelFilter::INFO);
     let dir = tempfile::tempdir().unwrap();
     let (ledger, mosip, worker) = worker(dir.path());
     let (_stop, stopping) = watch::channel(false);
@@ -85,8 +85,6 @@ async fn an_attempt_that_the_end_of_the_process_cuts_off_is_told_and_one_that_en
     while mosip.began.load(Ordering::SeqCst) == 0 {
         sleep(Duration::from_secs(1)).await;
     }
-    // Tracing never asks this subscriber about a line that another test logged first while it was being set.
-    tracing::callsite::rebuild_interest_cache();
     // What the stop does to those that have not ended in time.
     running.shutdown().await;
     while !logs.text().contains("is cut off") {
