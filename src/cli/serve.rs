@@ -74,10 +74,10 @@ impl Serve {
             tracing::info!(version = env!("CARGO_PKG_VERSION"), "the gateway starts");
             let reload = gateway.reload();
             let stopped = wait_for_stop_signal();
-            tell(NotifyState::Ready);
+            tell([NotifyState::Ready]);
             let shutdown = async {
                 stopped.await;
-                tell(NotifyState::Stopping);
+                tell([NotifyState::Stopping]);
             };
             let ended = tokio::select! {
                 ended = gateway.run(shutdown) => ended,
@@ -98,8 +98,9 @@ impl Serve {
 
 /// Tells systemd how the service stands (`sd_notify(3)`), where `NOTIFY_SOCKET` says that it listens. Once the listeners are bound, the gateway is
 /// ready: whoever connects is served.
-fn tell(state: NotifyState<'_>) {
-    if let Err(error) = sd_notify::notify(&[state]) {
+fn tell(states: impl IntoIterator<Item = NotifyState<'static>>) {
+    let states: Vec<_> = states.into_iter().collect();
+    if let Err(error) = sd_notify::notify(&states) {
         tracing::warn!(%error, "systemd cannot be told how the service stands");
     }
 }
@@ -116,12 +117,15 @@ fn listener_threads() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
 }
 
-/// Reads keys and certificates again at each SIGHUP. Where no handler could be installed, it says so and waits.
+/// Reads keys and certificates again at each SIGHUP, and tells systemd when it begins, by the clock `CLOCK_MONOTONIC`, and that it is done. Where no
+/// handler could be installed, it says so and waits.
 async fn reload_at_signals(hangups: io::Result<Signal>, reload: Reload) -> Infallible {
     match hangups {
         Ok(mut hangups) => {
             while hangups.recv().await.is_some() {
+                tell([NotifyState::Reloading].into_iter().chain(NotifyState::monotonic_usec_now()));
                 reload.now("SIGHUP").await;
+                tell([NotifyState::Ready]);
             }
         }
         Err(error) => tracing::warn!(%error, "SIGHUP cannot be taken; POST /v1/keys/reload does the same"),

@@ -105,7 +105,7 @@ async fn sigterm_ends_the_process_while_a_request_and_an_attempt_hang_and_the_at
 }
 
 #[tokio::test]
-async fn systemd_is_told_once_callers_are_served_and_when_the_end_begins() {
+async fn systemd_is_told_once_callers_are_served_of_each_reload_and_when_the_end_begins() {
     let dir = tempfile::tempdir().unwrap();
     let socket = dir.path().join("notify");
     let systemd = UnixDatagram::bind(&socket).unwrap();
@@ -120,6 +120,12 @@ async fn systemd_is_told_once_callers_are_served_and_when_the_end_begins() {
     assert_eq!(told().await, "READY=1\n");
     TcpStream::connect(gateway.api().trim_start_matches("http://")).await.unwrap();
     TcpStream::connect(&gateway.callback).await.unwrap();
+    gateway.hang_up();
+    let reloading = told().await;
+    let began = reloading.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").expect(&reloading);
+    assert!(began.trim_end().parse::<u64>().unwrap() > 0);
+    assert_eq!(told().await, "READY=1\n");
+    assert!(gateway.log().contains("keys and certificates were read again"), "it is done by then");
     gateway.end().await;
     assert_eq!(told().await, "STOPPING=1\n");
     let log = gateway.whole_log();

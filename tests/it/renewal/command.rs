@@ -52,8 +52,7 @@ async fn a_hangup_of_the_process_reads_keys_and_certificates_again_and_ends_noth
     gateway.ready().await;
     volume.replace("opencrvs-priv.key", "tests/vectors/keys/partner-old.key.pem");
     volume.replace("opencrvs-pub.key", "tests/vectors/keys/partner-old.crt.pem");
-    let pid = gateway.pid().to_string();
-    assert!(std::process::Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
+    gateway.hang_up();
     patience::until("a reload", async || {
         let log = gateway.log();
         if log.contains("keys and certificates were read again") && log.contains("SIGHUP") {

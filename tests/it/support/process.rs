@@ -208,6 +208,12 @@ impl Gateway {
         self.child.as_ref().unwrap().id()
     }
 
+    /// Has it read keys and certificates again.
+    pub(crate) fn hang_up(&self) {
+        let pid = self.pid().to_string();
+        assert!(Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
+    }
+
     /// Waits until `/readyz` is 200.
     pub(crate) async fn ready(&self) {
         let (client, url) = (client(), format!("http://{}/readyz", self.ports[2].address()));
