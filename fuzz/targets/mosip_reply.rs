@@ -14,7 +14,7 @@ use mosip_gateway::config::TokenKind;
 use mosip_gateway::error::{Code, Error};
 use mosip_gateway::mosip::access::{self, AccessToken, Iam};
 use mosip_gateway::mosip::envelope::{self, Policy, SealOptions, SignOver};
-use mosip_gateway::mosip::{Evidence, mediator};
+use mosip_gateway::mosip::{Evidence, Transport, mediator};
 use mosip_gateway_fuzz::refusal::{self, SECRET};
 use mosip_gateway_fuzz::{edit, keys, known};
 use serde_json::value::RawValue;
@@ -44,7 +44,7 @@ const IAM: Iam = Iam { of: "MOSIP", section: "upstream.token" };
 
 /// Accepted is 2xx, an object, no errors, an object in `response`.
 fn acceptance(status: StatusCode, body: &[u8]) {
-    match mediator::read_acceptance(status, body) {
+    match mediator::read_acceptance(status, body, Transport::Protected) {
         Ok(_) => {
             let members = members(body);
             assert!(status.is_success() && has_no_errors(&members));
@@ -56,7 +56,7 @@ fn acceptance(status: StatusCode, body: &[u8]) {
 
 /// An application id is the bare string that it came as.
 fn aid(status: StatusCode, body: &[u8]) {
-    match mediator::read_aid(status, body) {
+    match mediator::read_aid(status, body, Transport::Protected) {
         Ok(aid) => {
             let aid = aid.get().as_str();
             assert!(status.is_success());

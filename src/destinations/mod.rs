@@ -29,6 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Uri;
 use zeroize::Zeroizing;
 
 pub(crate) use self::settings::{DestinationSettings, KeyNeeds, Lack, Recipient, Sources, Url};
@@ -37,10 +38,11 @@ pub(crate) use self::token::{Grant, Token, TokenRequest, TokenSource};
 use crate::clock::Clock;
 use crate::error::{Code, Error, Fault, Result};
 use crate::keys::Keyring;
+use crate::mosip::Transport;
 use crate::opencrvs::event::EventKind;
 use crate::opencrvs::record_token::KeptToken;
 use crate::store::Queue;
-use crate::upstream::{Reply, Request, SendError};
+use crate::upstream::{self, Reply, Request, SendError};
 
 destinations! {
     one {
@@ -341,13 +343,18 @@ pub(crate) struct Done {
     pub(crate) is_answered_later: bool,
 }
 
-/// What others learn of a step.
+/// What others learn of a step, and the connection that it came over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum News {
     /// An application id was assigned.
-    AidAssigned(crate::registration::Aid),
+    AidAssigned(crate::registration::Aid, Transport),
     /// The destination took the event.
-    Accepted,
+    Accepted(Transport),
     /// Another ID system took the event, and this is what its reply holds where a number was looked for.
-    Numbered(Result<NationalId, NoNumber>),
+    Numbered(Result<NationalId, NoNumber>, Transport),
+}
+
+/// The connection that an answer of `url` comes over.
+pub(crate) fn transport_of(url: &Uri) -> Transport {
+    if upstream::is_plain(url) { Transport::Plain } else { Transport::Protected }
 }

@@ -13,14 +13,13 @@ use crate::clock::to_millis;
 use crate::destinations::{NationalId, NoNumber};
 use crate::error::{Code, Error, Result};
 use crate::json::to_wiped;
+use crate::mosip::Transport;
 use crate::registration::{Aid, Subject};
 use crate::store::{Filter, Listed, Millis, NewRow, Queue, Seq};
 
 pub(super) const TABLE: &str = "delivery";
 /// The destination of deliveries in the rows.
 pub(crate) const DESTINATION: &str = "delivery";
-/// How far what destinations say by themselves is vouched for.
-const ATTESTED: &str = "tls";
 /// Messages about our own events, which `GET /v1/events` shows as well.
 const OWN_NEWS: [&str; 2] = ["aid.assigned", "event.accepted"];
 /// Bytes of messages after which a page holds no further one.
@@ -121,37 +120,37 @@ impl Ledger {
 
 impl Book<'_> {
     /// MOSIP made an application id for the event: it joins the names of the event, and the mediator and OpenCRVS 1.x learn of it.
-    pub(super) fn assign_aid(&self, id: &str, aid: &Aid) -> Result<()> {
+    pub(super) fn assign_aid(&self, id: &str, aid: &Aid, over: Transport) -> Result<()> {
         self.note_aid(id, aid)?;
         self.correlate_aid(id, aid)?;
         let post = self.aid_post(id, aid)?;
         let data = json!({ "aid": aid.as_str() });
         let met_by = post.as_ref().map(|post| post.id.clone());
-        self.tell_of_event("aid.assigned", id, data, ATTESTED, met_by)?;
+        self.tell_of_event("aid.assigned", id, data, over, met_by)?;
         post.map_or(Ok(()), |post| self.queue_legacy(post))
     }
 
     /// `event.accepted`: its destination took the event. `without`: why its reply gives no number where one was looked for.
-    pub(super) fn tell_accepted(&self, id: &str, without: Option<NoNumber>) -> Result<()> {
+    pub(super) fn tell_accepted(&self, id: &str, without: Option<NoNumber>, over: Transport) -> Result<()> {
         let data = without.map_or_else(|| json!({}), |why| json!({ "noNationalId": why.as_str() }));
         // Where OpenCRVS alone is told of a success, one that lacks something is no plain success.
         if without.is_none() && self.is_settled_by_opencrvs() {
             return Ok(());
         }
-        self.tell_of_event("event.accepted", id, data, ATTESTED, None)
+        self.tell_of_event("event.accepted", id, data, over, None)
     }
 
     /// `national-id.received`: the number that an ID system beside MOSIP answered with.
-    pub(super) fn tell_national_id(&self, id: &str, number: &NationalId) -> Result<()> {
-        let data = json!({ "nationalId": *number.number });
-        self.tell_of_event("national-id.received", id, data, number.verified, None)
+    pub(super) fn tell_national_id(&self, id: &str, number: &NationalId, over: Transport) -> Result<()> {
+        let data = json!({ "nationalId": *number.0 });
+        self.tell_of_event("national-id.received", id, data, over, None)
     }
 
     /// `event.parked`: it cannot be sent as it is, and the registrar must learn of it.
     pub(super) fn tell_parked(&self, id: &str, refusal: &Refusal) -> Result<()> {
         let data = serde_json::to_value(refusal)
             .map_err(|_| Error::new(Code::Bug, "a refusal does not serialise"))?;
-        self.tell_of_event("event.parked", id, data, ATTESTED, None)
+        self.tell_of_event("event.parked", id, data, Transport::Protected, None)
     }
 
     fn tell_of_event(
@@ -159,7 +158,7 @@ impl Book<'_> {
         kind: &'static str,
         id: &str,
         mut data: Value,
-        verified: &'static str,
+        over: Transport,
         met_by: Option<String>,
     ) -> Result<()> {
         let row = self.listed(id)?;
@@ -170,6 +169,7 @@ impl Book<'_> {
             members.insert("destination".to_owned(), row.destination.into());
         }
         let subject = self.subject_of(id)?;
+        let verified = over.word();
         self.tell(Message { kind, subject: &subject, data: &data, verified, key: None, met_by })
     }
 

@@ -31,12 +31,12 @@ use crate::crypto::rsa::Keeper;
 use crate::destinations::{Done, News, Progress};
 use crate::keys::ring::fake::ring;
 use crate::keys::settings::UnknownThumbprint;
-use crate::mosip::Stated;
 use crate::mosip::envelope::Policy;
 use crate::mosip::fake;
 use crate::mosip::mediator::BIRTH_NID;
 use crate::mosip::push::{Identity, Notice, Outcome, PushKind, Receipt, Trust};
 use crate::mosip::websub::credential::CREDENTIAL;
+use crate::mosip::{Stated, Transport};
 use crate::opencrvs::event::{Event, EventKind};
 use crate::registration::Aid;
 use crate::store::memory::Memory;
@@ -188,7 +188,7 @@ async fn settle(ledger: &Ledger, leased: &Leased, ending: Ending) {
 }
 
 fn done() -> Ending {
-    Ending::Done(Done { news: Some(News::Accepted), ..Done::default() })
+    Ending::Done(Done { news: Some(News::Accepted(Transport::Protected)), ..Done::default() })
 }
 
 fn away() -> Error {
@@ -200,7 +200,12 @@ async fn assign(ledger: &Ledger, leased: &Leased, aid: &str) {
     let aid = Aid::parse(aid).unwrap();
     let result = Some(zeroize::Zeroizing::new(aid.as_str().as_bytes().to_vec()));
     let progress = Progress { result, sent: true, ..Progress::default() };
-    assert!(ledger.advance(&leased.held, &progress, Some(News::AidAssigned(aid))).await.unwrap());
+    assert!(
+        ledger
+            .advance(&leased.held, &progress, Some(News::AidAssigned(aid, Transport::Protected)))
+            .await
+            .unwrap()
+    );
 }
 
 /// Every message that waits for the mediator.

@@ -135,8 +135,8 @@ impl Ledger {
             if !book.tx().advance(held.lease(), &advance)? {
                 return Ok(false);
             }
-            if let Some(News::AidAssigned(aid)) = &news {
-                book.assign_aid(&held.id, aid)?;
+            if let Some(News::AidAssigned(aid, over)) = &news {
+                book.assign_aid(&held.id, aid, *over)?;
             }
             Ok(true)
         })
@@ -166,7 +166,7 @@ impl Ledger {
                 Ok(holds)
             })
             .await?;
-        if let (true, Ending::Done(Done { news: Some(News::Numbered(Err(why))), .. })) = (holds, ending) {
+        if let (true, Ending::Done(Done { news: Some(News::Numbered(Err(why), _)), .. })) = (holds, ending) {
             tracing::warn!(
                 event = held.id,
                 destination = held.destination,
@@ -340,13 +340,15 @@ impl Book<'_> {
         match ending {
             Ending::Done(done) => {
                 match &done.news {
-                    Some(News::Accepted) => self.tell_accepted(&held.id, None)?,
-                    Some(News::Numbered(Ok(number))) => {
-                        self.tell_accepted(&held.id, None)?;
-                        self.tell_national_id(&held.id, number)?;
+                    Some(News::Accepted(over)) => self.tell_accepted(&held.id, None, *over)?,
+                    Some(News::Numbered(Ok(number), over)) => {
+                        self.tell_accepted(&held.id, None, *over)?;
+                        self.tell_national_id(&held.id, number, *over)?;
                     }
-                    Some(News::Numbered(Err(why))) => self.tell_accepted(&held.id, Some(*why))?,
-                    Some(News::AidAssigned(_)) | None => {}
+                    Some(News::Numbered(Err(why), over)) => {
+                        self.tell_accepted(&held.id, Some(*why), *over)?;
+                    }
+                    Some(News::AidAssigned(..)) | None => {}
                 }
                 self.settle_message(&held.id)?;
                 if self.is_confirmation(&held.kind) {

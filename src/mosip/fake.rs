@@ -35,7 +35,7 @@ pub(crate) fn uin_token(token: &str, brn: &str) -> Bytes {
 
 /// A notice from a push of the hub that MOSIP does not sign.
 pub(crate) fn under_the_hub(notice: Notice) -> Stated<Notice> {
-    Stated::Unsigned(Attested::over(notice, Transport::Hub))
+    Stated::Unsigned(Attested::new(notice, Transport::Hub))
 }
 
 /// A message of the hub that brings `credential`, sealed to `partner`; signed by the key of the file `signer`, where one is named.

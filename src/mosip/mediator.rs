@@ -9,7 +9,7 @@ use super::body;
 use super::codes::{self, UpstreamError};
 use super::envelope::{self, Plaintext, Policy, SealOptions, Sealed};
 use super::push::{Identity, Notice, PushKind, Trust};
-use super::{Attested, Stated, Verified, roles};
+use super::{Attested, Stated, Transport, Verified, roles};
 use crate::clock::Timestamp;
 use crate::crypto::rsa::PrivateKey;
 use crate::error::{Code, Error, Result};
@@ -53,7 +53,7 @@ pub fn event_request(
 pub struct Accepted;
 
 /// An event is accepted with a 2xx status and a JSON object whose `errors` is absent, null or empty and whose `response` is an object.
-pub fn read_acceptance(status: StatusCode, body: &[u8]) -> Result<Attested<Accepted>> {
+pub fn read_acceptance(status: StatusCode, body: &[u8], over: Transport) -> Result<Attested<Accepted>> {
     #[derive(Deserialize)]
     struct EventReply {
         errors: Option<Vec<UpstreamError>>,
@@ -64,12 +64,12 @@ pub fn read_acceptance(status: StatusCode, body: &[u8]) -> Result<Attested<Accep
     expect_success(status, EVENTS)?;
     reply
         .response
-        .map(|_| Attested::new(Accepted))
+        .map(|_| Attested::new(Accepted, over))
         .ok_or_else(|| broken("no `response` in the answer", EVENTS))
 }
 
 /// `GET /generateAid` answers a bare JSON string.
-pub fn read_aid(status: StatusCode, body: &[u8]) -> Result<Attested<Aid>> {
+pub fn read_aid(status: StatusCode, body: &[u8], over: Transport) -> Result<Attested<Aid>> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum AidReply {
@@ -85,7 +85,7 @@ pub fn read_aid(status: StatusCode, body: &[u8]) -> Result<Attested<Aid>> {
         AidReply::Aid(text) => {
             expect_success(status, AID)?;
             let aid = Aid::parse(&text).ok_or_else(|| broken("no application id in the answer", AID))?;
-            Ok(Attested::new(aid))
+            Ok(Attested::new(aid, over))
         }
     }
 }
@@ -196,7 +196,7 @@ mod tests {
     use crate::keys::settings::UnknownThumbprint;
 
     fn acceptance(status: u16, body: &str) -> Result<Attested<Accepted>> {
-        read_acceptance(StatusCode::from_u16(status).unwrap(), body.as_bytes())
+        read_acceptance(StatusCode::from_u16(status).unwrap(), body.as_bytes(), Transport::Protected)
     }
 
     #[test]
@@ -267,8 +267,14 @@ mod tests {
         {
             let status = StatusCode::from_u16(status).unwrap();
             for (error, setting) in [
-                (read_acceptance(status, body.as_bytes()).unwrap_err(), "[upstream.mediator]"),
-                (read_aid(status, body.as_bytes()).unwrap_err(), "upstream.mediator.aid"),
+                (
+                    read_acceptance(status, body.as_bytes(), Transport::Protected).unwrap_err(),
+                    "[upstream.mediator]",
+                ),
+                (
+                    read_aid(status, body.as_bytes(), Transport::Protected).unwrap_err(),
+                    "upstream.mediator.aid",
+                ),
             ] {
                 assert!(error.advice().contains(setting), "{status} {body}: {}", error.advice());
             }
@@ -289,7 +295,7 @@ mod tests {
 
     #[test]
     fn an_aid_is_a_bare_string_of_an_ids_form() {
-        let aid = |body: &str| read_aid(StatusCode::OK, body.as_bytes());
+        let aid = |body: &str| read_aid(StatusCode::OK, body.as_bytes(), Transport::Protected);
         assert_eq!(
             aid(r#""10001100770000120260101000000""#).unwrap().get().as_str(),
             "10001100770000120260101000000"

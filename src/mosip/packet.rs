@@ -7,9 +7,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::Attested;
 use super::body;
 use super::codes::{self, UpstreamError};
+use super::{Attested, Transport};
 use crate::clock::Timestamp;
 use crate::error::{Code, Error, Result};
 use crate::json::Object;
@@ -149,7 +149,7 @@ const NO_PACKET: &str = "no-packet";
 
 /// A packet is created with a 2xx status and a JSON object whose `errors` is absent, null or empty. Where the packet manager fails while it
 /// writes the packet, it logs that and answers a success whose `response` is null: no packet is there then.
-pub fn read_created(status: StatusCode, body: &[u8]) -> Result<Attested<Created>> {
+pub fn read_created(status: StatusCode, body: &[u8], over: Transport) -> Result<Attested<Created>> {
     let response = read(status, body, "upstream.packets.create")?;
     let is_empty = match &response {
         Some(Value::Array(packets)) => packets.is_empty(),
@@ -165,12 +165,12 @@ pub fn read_created(status: StatusCode, body: &[u8]) -> Result<Attested<Created>
             )
             .with_upstream(NO_PACKET, ""));
     }
-    Ok(Attested::new(Created))
+    Ok(Attested::new(Created, over))
 }
 
 /// A packet is taken with a 2xx status and a JSON object whose `errors` is absent, null or empty.
-pub fn read_taken(status: StatusCode, body: &[u8]) -> Result<Attested<Taken>> {
-    read(status, body, "upstream.packets.process").map(|_| Attested::new(Taken))
+pub fn read_taken(status: StatusCode, body: &[u8], over: Transport) -> Result<Attested<Taken>> {
+    read(status, body, "upstream.packets.process").map(|_| Attested::new(Taken, over))
 }
 
 const TOKEN: &str =

@@ -85,28 +85,36 @@ pub struct Attested<T> {
 pub enum Transport {
     /// TLS, or the loopback.
     Protected,
-    /// Plain http from another machine, under `upstream.danger_plain_http`.
+    /// Plain http from another machine (`upstream.danger_plain_http`, `upstream.danger_plain_http_hosts`).
     Plain,
     /// A push of the hub, whose HMAC over the raw bytes is right.
     Hub,
 }
 
+impl Transport {
+    /// The word of the member `verified`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Protected => "tls",
+            Self::Plain => "none",
+            Self::Hub => "hub",
+        }
+    }
+}
+
 impl<T> Attested<T> {
-    pub(in crate::mosip) fn new(value: T) -> Self {
-        Self::over(value, Transport::Protected)
+    pub(in crate::mosip) fn new(value: T, transport: Transport) -> Self {
+        Self { value, transport }
     }
 
-    pub(in crate::mosip) fn over(value: T, transport: Transport) -> Self {
-        Self { value, transport }
+    /// The connection that it came over.
+    pub fn transport(&self) -> Transport {
+        self.transport
     }
 
     /// The word of the member `verified`.
     pub const fn word(&self) -> &'static str {
-        match self.transport {
-            Transport::Protected => "tls",
-            Transport::Plain => "none",
-            Transport::Hub => "hub",
-        }
+        self.transport.word()
     }
 
     /// The value.

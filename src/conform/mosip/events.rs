@@ -14,6 +14,7 @@ use crate::crypto::base64;
 use crate::crypto::rsa::PrivateKey;
 use crate::error::{Code, Error};
 use crate::keys::Certificate;
+use crate::mosip::Transport;
 use crate::mosip::envelope::{self, Format};
 use crate::mosip::mediator::{read_acceptance, read_aid};
 use crate::simulator::Settings;
@@ -140,7 +141,8 @@ pub(super) async fn run(stage: &Stage<'_>, report: &mut Report) -> Result<Option
 /// With an application id of its own, where the stand-in gives one.
 async fn new_event(stage: &Stage<'_>, kind: Kind) -> Result<Event, CannotRun> {
     let came = stage.get_aid(stage.cookie.clone()).await?;
-    let aid = came.0.as_ref().ok().and_then(|reply| read_aid(reply.status, &reply.body).ok());
+    let aid =
+        came.0.as_ref().ok().and_then(|reply| read_aid(reply.status, &reply.body, Transport::Protected).ok());
     let aid = aid.map(|aid| aid.into_inner().as_str().to_owned()).unwrap_or_default();
     Ok(stage.registry.event(kind, "Ada", &aid))
 }
@@ -169,7 +171,9 @@ async fn post(stage: &Stage<'_>, path: &str, event: &Event, make: Make<'_>) -> R
 }
 
 fn is_taken(came: &Came) -> bool {
-    came.0.as_ref().is_ok_and(|reply| read_acceptance(reply.status, &reply.body).is_ok())
+    came.0
+        .as_ref()
+        .is_ok_and(|reply| read_acceptance(reply.status, &reply.body, Transport::Protected).is_ok())
 }
 
 impl Spoil {

@@ -17,6 +17,7 @@ use super::{CannotRun, Plan};
 use crate::clock::Clock;
 use crate::config::{Token, TokenKind};
 use crate::crypto::secret::SecretBytes;
+use crate::mosip::Transport;
 use crate::mosip::access::{Iam, cookie};
 use crate::mosip::mediator::read_aid;
 
@@ -123,7 +124,10 @@ async fn demanded(stage: &Stage<'_>, report: &mut Report) -> Result<(), CannotRu
     let forged = HeaderValue::from_static("Authorization=eyJhbGciOiJub25lIn0.e30.");
     for (name, cookie) in [("no token", None), ("a token that nobody signed", Some(forged))] {
         let came = stage.get_aid(cookie).await?;
-        let is_given = came.0.as_ref().is_ok_and(|reply| read_aid(reply.status, &reply.body).is_ok());
+        let is_given = came
+            .0
+            .as_ref()
+            .is_ok_and(|reply| read_aid(reply.status, &reply.body, Transport::Protected).is_ok());
         let holds = !is_given && came.status().is_some();
         let sent = format!("GET {} with {name}", events::AID);
         report.add(TOKENS, name, &DEMANDED, Verdict::of(holds, sent, stage.target.describe(&came)));

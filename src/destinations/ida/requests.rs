@@ -9,7 +9,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 
 use super::super::drive::Breaker;
-use super::super::{Call, Read};
+use super::super::{Call, Read, transport_of};
 use super::Settings;
 use crate::clock::Clock;
 use crate::crypto::secret::SecretWriter;
@@ -18,7 +18,7 @@ use crate::keys::{Certificate, Keyring, Peer, Ring, Thumbprint};
 use crate::mosip::ida::{
     self, Answer, Expected, IdLengths, Intent, Origin, Response, Service, SignedRequest,
 };
-use crate::mosip::{Transport, roles};
+use crate::mosip::roles;
 use crate::upstream::{self, Reply, Request};
 
 /// Largest reply, bytes: an identity may hold a photograph.
@@ -139,7 +139,7 @@ impl Requests {
             transaction: intent.transaction(),
             signers: &signers,
             danger_accept_unsigned: settings.danger_accept_unsigned_replies,
-            transport: transport(&settings.url),
+            transport: transport_of(&settings.url),
             now: self.clock.now(),
         };
         let Reply { status, headers, body } = reply;
@@ -197,11 +197,6 @@ const SEGMENT: &percent_encoding::AsciiSet =
 /// The signers that are loaded.
 fn signers<'r>(settings: &Settings, ring: &'r Ring) -> Vec<&'r Peer> {
     settings.reply_signers.iter().filter_map(|name| ring.peer(name)).map(|peer| &**peer).collect()
-}
-
-fn transport(url: &Uri) -> Transport {
-    let is_plain = url.scheme_str() == Some("http") && !upstream::is_loopback(url);
-    if is_plain { Transport::Plain } else { Transport::Protected }
 }
 
 fn certificate(ring: &Ring) -> Option<&Certificate> {

@@ -20,7 +20,7 @@ use super::iam::IamToken;
 use super::ida::Requests;
 use super::{
     Call, Destination, Done, Listed, News, Progress, Read, ReadReply, Remedy, Route, Rows, Step, Steps,
-    TokenSource, Tools, Work,
+    TokenSource, Tools, Work, transport_of,
 };
 use crate::clock::Clock;
 use crate::error::{Code, Error, Fault, Result};
@@ -89,9 +89,10 @@ impl Mediator {
             Error::new(Code::KindNotConfigured, "no URL is set for application ids")
                 .advise("Set upstream.mediator.aid.")
         })?;
-        let read = Box::new(|reply: Result<Reply, _>| {
+        let over = transport_of(&uri);
+        let read = Box::new(move |reply: Result<Reply, _>| {
             let read = |reply: Reply| {
-                mediator::read_aid(reply.status, &reply.body).map_err(|error| reply.explain(error))
+                mediator::read_aid(reply.status, &reply.body, over).map_err(|error| reply.explain(error))
             };
             then(reply.map_err(Error::from).and_then(read))
         });
@@ -101,11 +102,13 @@ impl Mediator {
     /// The application id is stored, and delivered, before the event goes.
     fn aid_step(&self, progress: Progress) -> Result<Call> {
         self.aid_call(move |aid| {
-            let aid = aid.map_err(of_registration)?.into_inner();
+            let aid = aid.map_err(of_registration)?;
+            let over = aid.transport();
+            let aid = aid.into_inner();
             let result = Some(Zeroizing::new(aid.as_str().as_bytes().to_vec()));
             Ok(Read::Advance {
                 progress: Progress { result, ..progress },
-                news: Some(News::AidAssigned(aid)),
+                news: Some(News::AidAssigned(aid, over)),
             })
         })
     }
@@ -130,11 +133,12 @@ impl Mediator {
         let signer = roles::signer(&ring, self.settings.sign_with.as_deref(), now)?;
         let body = mediator::event_request(id, &plaintext, to, &signer.private, now)?;
         let before = (!progress.sent).then(|| Progress { sent: true, ..progress.clone() });
-        let read = Box::new(|reply: Result<Reply, _>| {
+        let over = transport_of(&uri);
+        let read = Box::new(move |reply: Result<Reply, _>| {
             let reply = reply?;
-            mediator::read_acceptance(reply.status, &reply.body)
+            let accepted = mediator::read_acceptance(reply.status, &reply.body, over)
                 .map_err(|error| of_registration(reply.explain(error)))?;
-            Ok(Read::Done(Done { news: Some(News::Accepted), ..Done::default() }))
+            Ok(Read::Done(Done { news: Some(News::Accepted(accepted.transport())), ..Done::default() }))
         });
         Ok(self.call(Method::POST, uri, body, before, read))
     }

@@ -8,6 +8,7 @@ use super::*;
 use crate::config::{Token, TokenKind};
 use crate::crypto::secret::SecretBytes;
 use crate::error::Fault;
+use crate::mosip::Transport;
 use crate::mosip::envelope::{self, Policy, Sealed};
 
 const DECEASED: &str = r#""identifier":[{"type":"NATIONAL_ID","value":"2784528096"}],"name":[{"use":"en","given":["Frank"],"family":"Spencer"}],"gender":"male","birthDate":"1990-09-20""#;
@@ -28,7 +29,11 @@ fn death() -> Work {
 }
 
 fn mediator(asks_ida: bool) -> Arc<Mediator> {
-    let url = |path: &str| format!("http://127.0.0.1:4600{path}").parse::<Uri>().unwrap();
+    mediator_at("http://127.0.0.1:4600", asks_ida)
+}
+
+fn mediator_at(host: &str, asks_ida: bool) -> Arc<Mediator> {
+    let url = |path: &str| format!("{host}{path}").parse::<Uri>().unwrap();
     let events = [("birth", "/birth"), ("death", "/death"), ("birth-correction", "/birth")];
     let settings = Settings {
         events: events.into_iter().map(|(kind, path)| (kind.to_owned(), url(path))).collect(),
@@ -71,11 +76,11 @@ fn all_answers() -> [Answer; 3] {
 async fn a_death_takes_its_steps_in_order_and_goes_with_what_they_gave() {
     let (outside, book) = (Script::new(all_answers()), Book::default());
     let done = run(&mediator(true), death(), &outside, &book).await.unwrap().unwrap();
-    assert_eq!(done.news, Some(News::Accepted));
+    assert_eq!(done.news, Some(News::Accepted(Transport::Protected)));
     let paths = outside.paths();
     assert_eq!((paths[0].as_str(), paths[2].as_str()), ("/generateAid", "/death"));
     assert!(paths[1].starts_with("/idauthentication/v1/auth/"), "{paths:?}");
-    assert_eq!(book.news(), [News::AidAssigned(Aid::parse("10001").unwrap())]);
+    assert_eq!(book.news(), [News::AidAssigned(Aid::parse("10001").unwrap(), Transport::Protected)]);
     let (id, text) = opened(&outside);
     assert_eq!(id, "c1");
     assert!(
@@ -209,6 +214,23 @@ async fn a_caller_who_waits_gets_an_application_id_of_its_own() {
     assert_eq!(mediator(false).fetch_aid(&outside).await.unwrap().get().as_str(), "10001");
     let outside = Script::new([says(503, "")]);
     assert_eq!(mediator(false).fetch_aid(&outside).await.err().unwrap().fault(), Fault::Upstream);
+}
+
+#[tokio::test]
+async fn what_comes_over_plain_http_is_vouched_for_by_nothing() {
+    for (host, over, word) in [
+        ("http://mosip.example", Transport::Plain, "none"),
+        ("https://mosip.example", Transport::Protected, "tls"),
+        ("http://127.0.0.1:4600", Transport::Protected, "tls"),
+    ] {
+        let mediator = mediator_at(host, false);
+        let (outside, book) = (Script::new([says(200, r#""10001""#), says(200, TAKES)]), Book::default());
+        let done = run(&mediator, birth(), &outside, &book).await.unwrap().unwrap();
+        assert_eq!(done.news, Some(News::Accepted(over)), "{host}");
+        assert_eq!(book.news(), [News::AidAssigned(Aid::parse("10001").unwrap(), over)], "{host}");
+        let outside = Script::new([says(200, r#""10001""#)]);
+        assert_eq!(mediator.fetch_aid(&outside).await.unwrap().word(), word, "{host}");
+    }
 }
 
 #[test]

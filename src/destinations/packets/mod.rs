@@ -19,12 +19,12 @@ pub(crate) use self::settings::Settings;
 use super::iam::IamToken;
 use super::{
     Call, Destination, Done, Form, Listed, News, Progress, Read, ReadReply, Remedy, Route, Rows, Step, Steps,
-    TokenSource, Tools, Work,
+    TokenSource, Tools, Work, transport_of,
 };
 use crate::clock::Clock;
 use crate::error::{Code, Error, Fault, Result};
-use crate::mosip::codes;
 use crate::mosip::packet::{self, NotificationInfo, Packet};
+use crate::mosip::{Transport, codes};
 use crate::opencrvs::event::EventKind;
 use crate::opencrvs::registration::Registration;
 use crate::store::Queue;
@@ -91,9 +91,10 @@ impl Packets {
         let uri = set(&settings.create, "create")?.clone();
         let body = packet::create_request(&packet, self.clock.now())?;
         let created = progress(Notes { created: true, ..notes })?;
+        let over = transport_of(&uri);
         let read = Box::new(move |reply: Result<Reply, _>| {
             let reply = reply?;
-            packet::read_created(reply.status, &reply.body).map_err(|error| reply.explain(error))?;
+            packet::read_created(reply.status, &reply.body, over).map_err(|error| reply.explain(error))?;
             Ok(Read::Advance { progress: created, news: None })
         });
         let before = (!work.progress.sent).then(|| progress(notes)).transpose()?;
@@ -109,11 +110,12 @@ impl Packets {
         let process = self.process_of(registration.kind())?;
         let body = packet::process_request(id, process, &self.settings.source, &recipient, self.clock.now())?;
         let refused = progress(Notes { asked: false, ..notes })?;
+        let over = transport_of(&uri);
         let read = Box::new(move |reply: Result<Reply, _>| {
             let reply = reply?;
-            match packet::read_taken(reply.status, &reply.body).map_err(|error| reply.explain(error)) {
-                Ok(_) => Ok(Read::Done(taken())),
-                Err(error) => after_refusal(error, notes.asked, refused),
+            match packet::read_taken(reply.status, &reply.body, over).map_err(|error| reply.explain(error)) {
+                Ok(_) => Ok(Read::Done(taken(over))),
+                Err(error) => after_refusal(error, notes.asked, refused, over),
             }
         });
         let before = (!notes.asked).then(|| progress(Notes { asked: true, ..notes })).transpose()?;
@@ -209,21 +211,21 @@ fn progress(notes: Notes) -> Result<Progress> {
     Ok(Progress { notes: Some(Zeroizing::new(notes)), result: None, sent: true })
 }
 
-/// MOSIP has it, and says later what came of it.
-fn taken() -> Done {
-    Done { news: Some(News::Accepted), is_answered_later: true, ..Done::default() }
+/// MOSIP has it, as it said `over` this connection, and says later what came of it.
+fn taken(over: Transport) -> Done {
+    Done { news: Some(News::Accepted(over)), is_answered_later: true, ..Done::default() }
 }
 
 /// What it means that MOSIP did not take a packet that was to be processed. `was_asked`: an earlier call may have been taken. `refused`: how
 /// far the registration has come where this one was looked at and refused.
-fn after_refusal(error: Error, was_asked: bool, refused: Progress) -> Result<Read> {
+fn after_refusal(error: Error, was_asked: bool, refused: Progress, over: Transport) -> Result<Read> {
     let Some(code) = error.upstream().map(|said| said.code.clone()).filter(|_| !error.is_server_error())
     else {
         return Err(error);
     };
     let is_known_failure = error.fault() == Fault::Upstream && codes::is_known(&code);
     match was_asked {
-        true if codes::was_here_before(&code) => Ok(Read::Done(taken())),
+        true if codes::was_here_before(&code) => Ok(Read::Done(taken(over))),
         // Nobody looked at what was to be processed, or MOSIP failed in the middle: a later call shows what it knows.
         _ if is_known_failure || codes::is_of_token(&code) => Err(error),
         true if error.fault() != Fault::Partner => Err(unknown_outcome(&code, &error)),

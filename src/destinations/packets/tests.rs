@@ -57,7 +57,7 @@ fn refuses(code: &str) -> Answer {
 async fn a_packet_is_created_and_then_processed_under_the_id_of_the_entry() {
     let (outside, book) = (Script::new([says(200, CREATED), says(200, TAKEN)]), Book::default());
     let done = run(birth(), &outside, &book).await.unwrap().unwrap();
-    assert!(done.is_answered_later && done.news == Some(News::Accepted));
+    assert!(done.is_answered_later && done.news == Some(News::Accepted(Transport::Protected)));
     assert_eq!(outside.paths(), ["/createPacket", "/workflowinstance"]);
     assert_eq!(outside.sent.lock().unwrap()[0].1.method, Method::PUT);
     let request = &body(&outside, 0)["request"];

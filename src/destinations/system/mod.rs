@@ -19,7 +19,7 @@ use self::settings::{Body, Sign};
 use super::iam::IamToken;
 use super::{
     Call, Destination, Done, Form, Listed, News, Progress, Read, Remedy, Route, Rows, Step, Steps,
-    TokenSource, Tools, Work, standard_webhooks,
+    TokenSource, Tools, Work, standard_webhooks, transport_of,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::crypto::jwe;
@@ -104,10 +104,10 @@ impl Settings {
         if !self.accepted.holds(reply.status) {
             return Err(reply.explain(accepted::refused(self.name, self.section, reply.status)));
         }
-        let verified = if upstream::is_plain(&self.url) { "none" } else { "tls" };
+        let over = transport_of(&self.url);
         let news = match &self.reply_id {
-            None => News::Accepted,
-            Some(at) => News::Numbered(at.find(&reply.body).map(|number| NationalId { number, verified })),
+            None => News::Accepted(over),
+            Some(at) => News::Numbered(at.find(&reply.body).map(NationalId), over),
         };
         Ok(Read::Done(Done { news: Some(news), ..Done::default() }))
     }

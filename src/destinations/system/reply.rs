@@ -17,14 +17,9 @@ const LONGEST: usize = 128;
 #[derive(Debug, Clone)]
 pub struct NumberAt(JsonPath);
 
-/// The number that a system gave. Its `Debug` shows nothing: it names a person.
+/// The number that a system gave, as the system wrote it. Its `Debug` shows nothing: it names a person.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct NationalId {
-    /// As the system wrote it.
-    pub(crate) number: Zeroizing<String>,
-    /// `tls`, or `none` where it came over plain http.
-    pub(crate) verified: &'static str,
-}
+pub(crate) struct NationalId(pub(crate) Zeroizing<String>);
 
 impl fmt::Debug for NationalId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -219,7 +214,7 @@ mod tests {
 
     #[test]
     fn the_number_of_a_person_is_never_shown() {
-        let id = NationalId { number: Zeroizing::new("4152630978".to_owned()), verified: "tls" };
+        let id = NationalId(Zeroizing::new("4152630978".to_owned()));
         assert!(!format!("{id:?}").contains("4152"));
     }
 }

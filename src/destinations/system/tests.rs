@@ -16,6 +16,7 @@ use crate::crypto::base64;
 use crate::crypto::jwe::Jwe;
 use crate::error::Fault;
 use crate::keys::Ring;
+use crate::mosip::Transport;
 use crate::settings::Config;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -58,7 +59,7 @@ fn header<'r>(request: &'r Request, name: &str) -> &'r str {
 async fn an_event_goes_as_it_came_under_its_id() {
     let (outcome, request, token) =
         post("headers = { X-Road-Client = \"EE/GOV/1/reg\" }", says(200, "")).await;
-    assert!(outcome.unwrap().unwrap().news == Some(News::Accepted));
+    assert!(outcome.unwrap().unwrap().news == Some(News::Accepted(Transport::Protected)));
     assert_eq!((&request.body[..], token), (WEBHOOK.as_bytes(), None));
     assert_eq!((request.method, request.uri.path()), (Method::POST, "/events"));
     assert_eq!(request.headers.get("x-road-client").unwrap(), "EE/GOV/1/reg");
@@ -139,10 +140,10 @@ async fn the_number_of_the_reply_is_news_and_a_reply_without_one_is_told() {
         let (outcome, ..) = post("reply_id = \"$.nid\"", says(201, reply)).await;
         outcome.unwrap().unwrap().news.unwrap()
     };
-    let News::Numbered(Ok(number)) = ask(r#"{"nid":4152630978}"#).await else { panic!("none") };
-    assert_eq!((number.number.as_str(), number.verified), ("4152630978", "tls"));
-    assert_eq!(ask("OK").await, News::Numbered(Err(NoNumber::NotJson)));
-    assert_eq!(ask("{}").await, News::Numbered(Err(NoNumber::Nothing)));
+    let News::Numbered(Ok(number), over) = ask(r#"{"nid":4152630978}"#).await else { panic!("none") };
+    assert_eq!((number.0.as_str(), over), ("4152630978", Transport::Protected));
+    assert_eq!(ask("OK").await, News::Numbered(Err(NoNumber::NotJson), Transport::Protected));
+    assert_eq!(ask("{}").await, News::Numbered(Err(NoNumber::Nothing), Transport::Protected));
 }
 
 #[tokio::test]
@@ -154,8 +155,8 @@ async fn a_number_over_plain_http_is_vouched_for_by_nothing() {
     let outside = Script::new([says(200, r#"{"nid":"7"}"#)]);
     let done =
         drive(&outside, &steps, work("c1", "birth", WEBHOOK), &Book::default()).await.unwrap().unwrap();
-    let Some(News::Numbered(Ok(number))) = done.news else { panic!("none") };
-    assert_eq!(number.verified, "none");
+    let Some(News::Numbered(Ok(_), over)) = done.news else { panic!("none") };
+    assert_eq!(over, Transport::Plain);
 }
 
 #[tokio::test]

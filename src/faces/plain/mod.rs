@@ -198,7 +198,7 @@ async fn verify(State(app): State<App>, request: Request) -> Result<Response> {
 #[utoipa::path(get, path = "/v1/aid", responses((status = 200, description = "The application id.", body = schema::FetchedAid)))]
 async fn aid(State(app): State<App>) -> Result<Response> {
     let aid = app.fetch_aid().await?;
-    Ok(Json(json!({ "aid": aid.get().as_str(), "verified": "tls" })).into_response())
+    Ok(Json(json!({ "aid": aid.get().as_str(), "verified": aid.word() })).into_response())
 }
 
 /// Lists the keys in use: roles, thumbprints, subjects, dates, and what is wrong with the key files. No key is shown.

@@ -164,7 +164,7 @@ pub(super) struct Resumed {
 #[derive(ToSchema)]
 pub(super) struct FetchedAid {
     aid: String,
-    /// `tls`: MOSIP does not sign it.
+    /// `tls`: MOSIP does not sign it. `none`: it came over plain http from another machine.
     verified: String,
 }
 

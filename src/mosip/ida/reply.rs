@@ -123,7 +123,7 @@ pub fn read(reply: RawReply<'_>, expected: Expected<'_>) -> Result<Answer<Respon
                 && members.id.as_deref().is_none_or(|id| id == expected.service.id());
             Ok(Answer::Refused(match evidence.filter(|_| is_ours) {
                 Some(evidence) => Stated::Signed(Verified::new(reasons, evidence, None)),
-                None => Stated::Unsigned(Attested::over(reasons, expected.transport)),
+                None => Stated::Unsigned(Attested::new(reasons, expected.transport)),
             }))
         }
         _ if !reply.status.is_success() => Err(refusal::of_status("IDA", reply.status, SETTING)),

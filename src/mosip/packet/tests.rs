@@ -79,11 +79,11 @@ fn the_request_for_a_workflow_is_the_one_that_mosip_api_sends() {
 }
 
 fn created(status: u16, body: &str) -> Result<Attested<Created>> {
-    read_created(StatusCode::from_u16(status).unwrap(), body.as_bytes())
+    read_created(StatusCode::from_u16(status).unwrap(), body.as_bytes(), Transport::Protected)
 }
 
 fn taken(status: u16, body: &str) -> Result<Attested<Taken>> {
-    read_taken(StatusCode::from_u16(status).unwrap(), body.as_bytes())
+    read_taken(StatusCode::from_u16(status).unwrap(), body.as_bytes(), Transport::Protected)
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn verify(body: &[u8], _: Trust<'_>) -> Result<Stated<Notice>> {
         uin_token: None,
         receipt: None,
     };
-    Ok(Stated::Unsigned(Attested::over(notice, Transport::Hub)))
+    Ok(Stated::Unsigned(Attested::new(notice, Transport::Hub)))
 }
 
 #[tokio::test]

@@ -223,5 +223,5 @@ fn notice(body: &[u8], id: Option<String>, report: Report<'_>) -> Result<Stated<
         uin_token: None,
         receipt: None,
     };
-    Ok(Stated::Unsigned(Attested::over(notice, Transport::Hub)))
+    Ok(Stated::Unsigned(Attested::new(notice, Transport::Hub)))
 }

@@ -12,6 +12,7 @@ use crate::destinations::{
     Call, Destination, Done, News, Progress, Read, Remedy, Route, Rows, Step, Steps, Work,
 };
 use crate::error::{Code, Error, Result};
+use crate::mosip::Transport;
 use crate::mosip::ida::Outcome;
 use crate::opencrvs::event::{Event, EventKind};
 use crate::random::Random;
@@ -83,7 +84,7 @@ impl Steps for Mediator {
                 let aid = std::str::from_utf8(&reply.body).ok().and_then(Aid::parse).unwrap();
                 let result = Some(Zeroizing::new(aid.as_str().as_bytes().to_vec()));
                 let progress = Progress { result, ..progress };
-                Ok(Read::Advance { progress, news: Some(News::AidAssigned(aid)) })
+                Ok(Read::Advance { progress, news: Some(News::AidAssigned(aid, Transport::Protected)) })
             });
             return Ok(call("/aid", Vec::new(), None, read));
         }
@@ -136,7 +137,7 @@ fn post(
     let post = Post { destination, id, line: event.composition_id().to_owned(), content, aid };
     let before = Some(Progress { sent: true, ..progress });
     let read = Box::new(move |_: &Reply| {
-        let news = Some(News::Accepted);
+        let news = Some(News::Accepted(Transport::Protected));
         Ok(Read::Done(Done { news, is_answered_later, ..Done::default() }))
     });
     call("/events", serde_json::to_vec(&post).unwrap(), before, read)

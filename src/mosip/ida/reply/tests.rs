@@ -205,7 +205,7 @@ fn a_refusal_counts_as_signed_where_the_signature_covers_this_call() {
         other[name] = value;
         assert_eq!(word(signed(&other)), "tls", "a signature over {name} of another call or of none");
     }
-    let plain = Attested::over(Vec::<Reason>::new(), Transport::Plain);
+    let plain = Attested::new(Vec::<Reason>::new(), Transport::Plain);
     assert_eq!(Stated::Unsigned(plain).word(), "none");
 }
 
