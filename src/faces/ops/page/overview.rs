@@ -86,7 +86,7 @@ pub(super) fn channels(standing: &Standing) -> Markup {
             },
         };
         let what = match channel.queue {
-            Queue::Entries => channel.kinds.join(", "),
+            Queue::Entries => format!("{}, to {}", channel.kinds.join(", "), Rows::system(&channel.destination)),
             Queue::Records => "records of jobs, to IDA".to_owned(),
             Queue::Deliveries => "messages, to the mediator".to_owned(),
         };
@@ -94,7 +94,10 @@ pub(super) fn channels(standing: &Standing) -> Markup {
             (standing.waiting(channel))
             @if let Some(left) = standing.drained_in(channel) { " " small { "none in about " (words::length(left)) } }
         };
-        let taken = taken(channel);
+        let taken = html! {
+            (last_taken(channel))
+            @if let Some(rate) = channel.per_minute { " " small { (words::rate(rate)) } }
+        };
         vec![html! { (what) }, html! { (channel.host_to_look_at()) }, state, waiting, taken, why]
     });
     section(
@@ -107,21 +110,17 @@ pub(super) fn channels(standing: &Standing) -> Markup {
     )
 }
 
-/// When `channel` last took something, and its rate.
-fn taken(channel: &ChannelStatus) -> Markup {
-    html! {
-        @match channel.last_success {
-            Some(at) => (words::time(at)),
-            None => "nothing yet",
-        }
-        @if let Some(rate) = channel.per_minute { " " small { (words::rate(rate)) } }
-    }
+/// When `channel` last took something.
+fn last_taken(channel: &ChannelStatus) -> Markup {
+    channel.last_success.map_or_else(|| html! { "nothing yet" }, words::time)
 }
 
 /// How fast `channel` takes what waits for it, in a sentence.
 pub(super) fn pace(standing: &Standing, channel: &ChannelStatus) -> Markup {
     html! {
-        (channel.host) " last took something: " (taken(channel)) ". "
+        (channel.host) " last took something: " (last_taken(channel))
+        @if let Some(rate) = channel.per_minute { ", " (words::rate(rate)) }
+        ". "
         (words::wait(&[(standing.waiting(channel), "event", "events")])) "."
         @if let Some(left) = standing.drained_in(channel) { " None waits in about " (words::length(left)) "." }
         @if channel.per_minute.is_some() { " " small { (OVER) } }
