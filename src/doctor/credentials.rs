@@ -1,7 +1,7 @@
 //! Credentials: contexts that can be used, and issuers whose certificates are there and have not ended.
 
 use super::Finding;
-use super::keys::dated;
+use super::keys::{dated, stand_in};
 use crate::clock::Timestamp;
 use crate::destinations::Url;
 use crate::gateway::{credentials, troubles};
@@ -23,9 +23,11 @@ fn examine_section(settings: &settings::Credentials, now: Timestamp) -> Vec<Find
     if contexts_dir.as_ref().is_some_and(|folder| credentials::contexts(folder, context).is_ok()) {
         findings.push(Finding::ok("credentials.contexts_dir", "the contexts can be used"));
     }
-    findings.extend(
-        issuers.iter().filter_map(|issuer| examine_issuer(issuer, &credentials::issuer(issuer).ok()?, now)),
-    );
+    for settings in issuers {
+        let Ok(issuer) = credentials::issuer(settings) else { continue };
+        findings.extend(examine_issuer(settings, &issuer, now));
+        findings.extend(stand_in(&Location::from(&settings.file), &issuer.certificate));
+    }
     findings
 }
 

@@ -100,12 +100,24 @@ fn certificates(
     let mut findings: Vec<Finding> = own
         .map(|certificate| dated(location, certificate.dates(), &describe(certificate, issuers), now))
         .collect();
+    findings.extend(certificate.and_then(|certificate| stand_in(location, certificate)));
     findings.extend(
         issuers
             .iter()
             .map(|issuer| dated(location, issuer.dates(), &format!("issuer {}", issuer.subject()), now)),
     );
     findings
+}
+
+/// A certificate of `keygen development`, which stands in for one of somebody else. One whose key is public is told with its key.
+pub(super) fn stand_in(location: &Location, certificate: &Certificate) -> Option<Finding> {
+    keys::is_stand_in(certificate).then(|| {
+        Finding::warn(
+            location,
+            "holds a certificate that `keygen development` made (O=Development Only)",
+            "replace it before production; docs/onboarding.md says where the real one comes from",
+        )
+    })
 }
 
 pub(super) fn dated(location: &Location, dates: Dates, what: &str, now: Timestamp) -> Finding {

@@ -1,4 +1,5 @@
 mod authority;
+mod development;
 mod hub;
 mod packets;
 mod permissions;

@@ -125,6 +125,9 @@ impl Summary {
     }
 }
 
+/// The organisation in every certificate that `keygen development` makes.
+pub(super) const DEVELOPMENT: &str = "Development Only";
+
 /// A parsed certificate with an RSA key. Cheap to clone; equality is equality of the DER.
 #[derive(Clone)]
 pub struct Certificate(Arc<Parsed>);
@@ -140,6 +143,7 @@ struct Parsed {
     dates: Dates,
     usage: Option<KeyUsage>,
     ca: bool,
+    is_for_development: bool,
 }
 
 struct Names {
@@ -175,6 +179,10 @@ impl Certificate {
             dates: Dates::of(&certificate),
             usage: usage.map(|extension| *extension.value),
             ca: certificate.is_ca(),
+            is_for_development: certificate
+                .subject()
+                .iter_organization()
+                .any(|name| name.as_str() == Ok(DEVELOPMENT)),
         })))
     }
 
@@ -226,6 +234,11 @@ impl Certificate {
     /// Whether basicConstraints says CA (RFC 5280 4.2.1.9). Leaves of MOSIP may say so too.
     pub(crate) fn is_ca(&self) -> bool {
         self.0.ca
+    }
+
+    /// Whether its subject says that it was made for development, as `keygen development` writes it.
+    pub(crate) fn is_for_development(&self) -> bool {
+        self.0.is_for_development
     }
 
     /// keyUsage in words (`Digital Signature, Key Encipherment`); `None` where the extension is absent, which allows everything.

@@ -3,6 +3,7 @@
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
+use super::Certificate;
 use crate::crypto::rsa::PublicKey;
 
 /// SHA-256 over the SubjectPublicKeyInfo of every key in `keys.example` and `tests/vectors/keys`, lower-case hex.
@@ -31,6 +32,11 @@ pub(crate) const EXAMPLE: &str = "holds a development key, whose private half is
 /// What to do about one.
 pub(crate) const NO_EXAMPLE: &str =
     "use your own keys; outside production, say --allow-example-keys to `serve` and to `doctor`";
+
+/// Whether `keygen development` made `certificate`, and its key is not public: it stands in for a certificate of somebody else.
+pub(crate) fn is_stand_in(certificate: &Certificate) -> bool {
+    certificate.is_for_development() && !is_example(certificate.public_key())
+}
 
 /// Whether the private half of `key` is public.
 pub(super) fn is_example(key: &PublicKey) -> bool {

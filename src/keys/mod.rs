@@ -14,7 +14,7 @@ pub mod source;
 
 pub use cert::{Certificate, Thumbprint};
 pub(crate) use dated::Dated;
-pub(crate) use example::{EXAMPLE, NO_EXAMPLE};
+pub(crate) use example::{EXAMPLE, NO_EXAMPLE, is_stand_in};
 pub use keyring::Keyring;
 pub(crate) use keyring::Look;
 pub use location::Location;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Access, CertificateRequest, KeyMaker, MakeError, certificate_pem, write_new};
 use crate::clock::Timestamp;
-use crate::keys::cert::Certificate;
+use crate::keys::cert::{self, Certificate};
 
 /// Of `keystore.p12`: the password of OpenCRVS's own example, since nothing is protected by it.
 const PASSWORD: &str = "mosip123";
@@ -62,7 +62,7 @@ impl Set<'_> {
         let key = KeyMaker::generate(2048)?;
         let request = CertificateRequest {
             country: "XX",
-            organization: "Development Only",
+            organization: cert::DEVELOPMENT,
             common_name,
             not_before: self.now,
             not_after: Timestamp::from_seconds(self.now.seconds().saturating_add(LIFETIME_SECONDS)),

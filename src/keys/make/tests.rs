@@ -2,7 +2,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::*;
 use crate::keys::cert::Validity;
-use crate::keys::source::file::{parse_own, parse_peer};
+use crate::keys::source::file::{describe, parse_own, parse_peer};
 
 macro_rules! vector {
     ($name:literal) => {
@@ -178,7 +178,11 @@ fn development_set_is_complete_private_and_never_overwritten() {
     }
     for name in public {
         let bytes = std::fs::read(dir.path().join(name)).unwrap();
-        parse_peer(&bytes, NOW).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let read = parse_peer(&bytes, NOW).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(read.certificate.is_none_or(|made| made.is_for_development()), "{name}");
+        let told = serde_json::to_value(describe(&bytes, None).unwrap()).unwrap();
+        let certificates = told["certificates"].as_array().unwrap();
+        assert!(certificates.iter().all(|told| told["development"] == true), "{name}: {told}");
     }
     assert_eq!(files.len(), private.len() + public.len() + 1, "and keystore.password");
 

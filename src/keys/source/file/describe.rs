@@ -53,7 +53,7 @@ pub struct CertificateDescription {
     pub bits: usize,
     /// As [`KeyDescription::public_key`].
     pub public_key: String,
-    /// As [`KeyDescription::development`].
+    /// Whether it stands for nobody: the private half of its key is published with this program, or `keygen development` made it.
     pub development: bool,
     /// keyUsage in words; absent where the certificate does not restrict it.
     pub key_usage: Option<String>,
@@ -120,7 +120,7 @@ fn describe_certificate(certificate: &Certificate) -> CertificateDescription {
         not_after: certificate.not_after().to_iso(),
         bits: certificate.public_key().modulus_len() * 8,
         public_key: digest(certificate.public_key()),
-        development: is_example(certificate.public_key()),
+        development: is_example(certificate.public_key()) || certificate.is_for_development(),
         key_usage: certificate.key_usage(),
         ca: certificate.is_ca(),
     }
