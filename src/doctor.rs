@@ -146,10 +146,13 @@ pub fn examine(
 ) -> Diagnosis {
     let (config, problems) = match Config::examine(file, variables) {
         Ok(read) => read,
-        Err(problems) => return Diagnosis::of(settings::problems(&problems)),
+        Err(problems) => {
+            return Diagnosis::of(settings::problems(&problems).chain(settings::level(variables)));
+        }
     };
     let ring = key_watch::load(Arc::new(config.keys.clone()), now);
     let findings = settings::problems(&problems)
+        .chain(settings::level(variables))
         .chain(settings::examine(&config, problems.is_empty()))
         .chain(credentials::examine(&config, now))
         .chain(esignet::examine(config.esignet.as_ref(), &ring))

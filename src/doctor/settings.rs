@@ -1,17 +1,28 @@
 //! The configuration: its problems, where each setting came from, URLs, and the files of listeners.
 
+use std::collections::BTreeMap;
+
 use super::Finding;
 use crate::config::Problem;
 use crate::faces::FaceSettings as _;
 use crate::gateway::troubles;
 use crate::gateway::troubles::files::Files;
 use crate::settings::Config;
+use crate::telemetry::{LEVEL_VARIABLE, named, names};
 use crate::{regular, upstream};
 
 /// What cannot be read.
 pub(super) fn problems<'p>(problems: impl IntoIterator<Item = &'p Problem>) -> impl Iterator<Item = Finding> {
     problems.into_iter().map(|Problem { source, path, what, advice }| {
         Finding::fail(format!("{source}: {path}"), what.clone(), advice.clone())
+    })
+}
+
+/// The level of the log, where a variable sets it over `telemetry.log`: `serve` refuses a word that is none.
+pub(super) fn level(variables: &BTreeMap<String, String>) -> Option<Finding> {
+    Some(match named(variables.get(LEVEL_VARIABLE)?) {
+        Some(_) => origin_of("telemetry.log", LEVEL_VARIABLE),
+        None => Finding::fail(LEVEL_VARIABLE, "is not a level", format!("set it to one of {}", names())),
     })
 }
 
@@ -37,7 +48,7 @@ pub(super) fn examine(config: &Config, is_whole: bool) -> Vec<Finding> {
 fn origin_of(path: &str, origin: &str) -> Finding {
     match origin {
         "file" => Finding::ok(path, "set by the file"),
-        own if own.starts_with("MOSIP_GATEWAY__") => {
+        own if own.starts_with("MOSIP_GATEWAY_") => {
             Finding::ok(format!("{path} (from {own})"), "set by our variable")
         }
         alias => Finding::ok(format!("{path} (from {alias})"), "set by a variable of an older system"),

@@ -109,3 +109,21 @@ fn what_esignet_lacks_has_an_advice_each() {
     assert!(issuer.contains("document") && !issuer.contains("own key"), "{issuer}");
     assert!(key.contains("own key") && !key.contains("document"), "{key}");
 }
+
+/// Before its mend `doctor` found nothing, and `serve` refused.
+#[test]
+fn a_word_that_is_no_level_in_the_variable_of_the_log_is_a_failure() {
+    let site = Site::new(-1..365, "");
+    let examine = |word: &str| {
+        let mut variables = any_port();
+        variables.insert("MOSIP_GATEWAY_LOG".to_owned(), word.to_owned());
+        examine(Some(&site.path("gateway.toml")), &variables, true, NOW)
+    };
+    let refused = examine("verbose");
+    let told = finding(&refused, Level::Fail, "MOSIP_GATEWAY_LOG", "is not a level");
+    assert!(told.advice.as_deref().is_some_and(|advice| advice.contains("debug")), "{told:?}");
+    assert!(!format!("{refused:?}").contains("verbose"));
+    let taken = examine("debug");
+    assert_eq!(taken.count(Level::Fail), 0, "{taken:#?}");
+    finding(&taken, Level::Ok, "telemetry.log (from MOSIP_GATEWAY_LOG)", "set by our variable");
+}
