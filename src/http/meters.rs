@@ -172,7 +172,7 @@ impl Meters {
     pub(crate) fn register(&self, registry: &mut Registry) {
         let help = "How long requests took until their answer began, by the class of its status";
         registry.register_with_unit("request", help, Unit::Seconds, self.requests.clone());
-        let help = "Headers traceparent that are none, so that their requests belong to no trace";
+        let help = "Headers traceparent that are malformed, and so ignored";
         registry.register("traceparents_ignored", help, self.traceparents_ignored.clone());
         let help = "Requests that were refused, by the code of the problem";
         registry.register("refused", help, self.refused.clone());

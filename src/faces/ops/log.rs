@@ -31,7 +31,7 @@ pub(super) struct Levels {
 #[utoipa::path(post, path = "/v1/log", params(Asked), responses((status = 200, description = "It counts from now on.", body = Levels)))]
 pub(super) async fn set(State(ops): State<Ops>, Query(asked): Query<Asked>) -> Result<Json<Levels>> {
     let level = named(&asked.level).ok_or_else(|| {
-        Error::field("", "the level is none that there is").advise(format!("Write one of {}.", names()))
+        Error::field("", "there is no such level").advise(format!("Write one of {}.", names()))
     })?;
     let (level, former) = (name_of(level), name_of(ops.app.level().replace(level)));
     tracing::warn!(to = level, former, "the level of the log is set on request");
