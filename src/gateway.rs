@@ -21,6 +21,7 @@ use self::tls::Tls;
 use self::troubles::files::{self, Files};
 use crate::clock::Clock;
 use crate::config::{Address, Trouble};
+use crate::destinations::KeyNeeds;
 use crate::error::{Code, Error, Result};
 use crate::faces::{App, CallerKeys, HubProof, Reload, Shared, openapi};
 use crate::http::activation::Sockets;
@@ -107,7 +108,7 @@ impl Gateway {
         let listeners: Arc<[_]> = wanted.iter().map(Wanted::listener).collect();
         let (tls, client) = Tls::begin(renewed, &config)?;
         let wants_credentials = config.expects_credentials();
-        let key_needs = config.destinations.key_needs().into();
+        let key_needs: Arc<[KeyNeeds]> = config.destinations.key_needs().into();
         let (watcher, keys) = key_watch::watch(Arc::new(config.keys), clock.clone(), WATCH);
         let watcher = watcher.allow_example_keys(allow_example_keys);
         let ring = keys.current();
@@ -164,9 +165,11 @@ impl Gateway {
             credentials: credentials.clone(),
         };
         let services = Services::new(ledger, settings, tools);
-        for lacking in services.mediator.lacking_keys() {
-            let (trouble, advice) = (lacking.detail(), lacking.advice());
-            tracing::warn!(trouble, advice, "events wait for a key");
+        for needs in &*key_needs {
+            for lacking in needs.lacking(&ring, clock.now()) {
+                let (trouble, advice) = (lacking.detail(), lacking.advice());
+                tracing::warn!(destination = needs.destination, trouble, advice, "a key is lacking");
+            }
         }
         let meters = Meters::default();
         let app = App::new(Shared {

@@ -2,11 +2,14 @@
 
 use http::Uri;
 
+use crate::clock::Timestamp;
 use crate::config::Trouble;
 use crate::config::plain_http::PlainHttp;
 use crate::config::section::Section;
+use crate::error::Error;
 use crate::keys::Ring;
 use crate::keys::settings::Keys;
+use crate::mosip::roles;
 
 /// Where a destination's settings are read from.
 pub(crate) struct Sources<'s, 'r> {
@@ -41,15 +44,26 @@ pub(crate) trait DestinationSettings: Sized {
 
 /// What a destination needs of the keys.
 pub(crate) struct KeyNeeds {
+    /// The word of the destination.
+    pub(crate) destination: &'static str,
     /// The section that needs it.
     pub(crate) section: &'static str,
     /// An own key signs what goes there.
     pub(crate) signs: bool,
+    /// Its name; `None`: the first that signs.
+    pub(crate) sign_with: Option<String>,
     /// To whom what goes there is sealed.
     pub(crate) seals_to: Option<Recipient>,
 }
 
 impl KeyNeeds {
+    /// Why nothing can go there with the keys of `ring` at `now`: [`Code::Keys`](crate::error::Code::Keys) and the like, one for each key.
+    pub(crate) fn lacking(&self, ring: &Ring, now: Timestamp) -> Vec<Error> {
+        let signer = self.signs.then(|| roles::signer(ring, self.sign_with.as_deref(), now).map(drop));
+        let recipient = self.seals_to.as_ref().map(|to| roles::recipient(ring, to.name, now).map(drop));
+        [signer, recipient].into_iter().flatten().filter_map(Result::err).collect()
+    }
+
     /// That the recipient has nothing but a bare public key in `ring`; `None`: it has a certificate, or is not there at all.
     pub(crate) fn only_verified_by(&self, ring: &Ring) -> Option<Trouble> {
         let Recipient { name, what, .. } = self.seals_to.as_ref()?;

@@ -36,6 +36,13 @@ async fn refused(gateway: &Running) -> (String, String) {
     (text("subject"), text("detail"))
 }
 
+/// The page of operators.
+async fn page(gateway: &Running) -> String {
+    let address = format!("http://{}/", gateway.ops);
+    let reply = gateway.request(Method::GET, address, HeaderMap::new(), "").await;
+    String::from_utf8(reply.body.to_vec()).unwrap()
+}
+
 /// Nothing is refused.
 async fn reloads(gateway: &Running) {
     let reloaded = reload(gateway).await;
@@ -207,16 +214,39 @@ async fn keys_are_rotated_under_load_and_no_request_fails() {
         [&before["own"][0], &before["own"][1]].map(thumbprint)
     );
     assert!(retiring.iter().all(|one| one["until"].is_string()), "{after:#}");
-    let page = String::from_utf8(
-        gateway
-            .request(Method::GET, format!("http://{}/", gateway.ops), HeaderMap::new(), "")
-            .await
-            .body
-            .to_vec(),
-    );
-    assert!(page.unwrap().contains("A key of partner goes on until "));
+    let page = page(&gateway).await;
+    // Before its mend nothing told a key that was replaced from one that the next restart loses, and everything was said to flow.
+    for told in [
+        "Put right: keystore.p12: is missing (the key loaded before stays in use until ",
+        ", and not after a restart).",
+        "The file of partner is missing. Its key is used as before until ",
+        "The former key of opencrvs-priv.key was replaced. It decrypts until ",
+    ] {
+        assert!(page.contains(told), "{told}: {page}");
+    }
+    assert!(!page.contains("Everything flows"), "{page}");
     load.goes_on().await;
     load.stop().await;
+    gateway.stop().await;
+}
+
+/// Before its mend IDA was said to flow, although every question to it was refused.
+#[tokio::test]
+async fn a_destination_whose_key_is_gone_is_said_to_lack_it() {
+    let volume = KeyVolume::new();
+    let gateway = Running::start(&[("KEYS__DIR", volume.path()), ("KEYS__RETIRE_AFTER", "0s")]).await;
+    let rows_of_ida = async || {
+        let page = page(&gateway).await;
+        let rows = page.split("<tr>").filter(|row| row.contains("records of jobs, to IDA"));
+        rows.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let [row] = &rows_of_ida().await[..] else { panic!("IDA has one row") };
+    assert!(row.contains("Flows") && !row.contains("Lacks"), "{row}");
+    volume.remove("keystore.p12");
+    assert_eq!(refused(&gateway).await.0, "keystore.p12");
+    let [row] = &rows_of_ida().await[..] else { panic!("IDA has one row") };
+    assert!(row.contains("Lacks a key") && row.contains("No signing key is loaded."), "{row}");
+    assert!(!row.contains("Flows"), "{row}");
     gateway.stop().await;
 }
 

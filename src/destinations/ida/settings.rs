@@ -2,7 +2,8 @@
 
 use http::Uri;
 
-use super::super::{KeyNeeds, Lack, Recipient, Sources, Url};
+use super::super::{KeyNeeds, Lack, Listed, Recipient, Sources, Url};
+use super::Records;
 use crate::config::section::{Section, Unset};
 use crate::config::value::{text, word};
 use crate::crypto::secret::SecretBytes;
@@ -66,7 +67,13 @@ impl super::super::DestinationSettings for Option<Settings> {
 
     fn key_needs(&self) -> impl IntoIterator<Item = KeyNeeds> {
         let seals_to = Some(Recipient { name: roles::IDA, what: "requests to IDA", whose: "IDA's" });
-        self.as_ref().map(|_| KeyNeeds { section: "upstream.ida", signs: true, seals_to })
+        self.as_ref().map(|settings| KeyNeeds {
+            destination: Records::ROWS.destination,
+            section: "upstream.ida",
+            signs: true,
+            sign_with: settings.sign_with.clone(),
+            seals_to,
+        })
     }
 }
 

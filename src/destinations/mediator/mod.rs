@@ -58,17 +58,6 @@ struct Notes {
 }
 
 impl Mediator {
-    /// Which keys events need and the current files do not have; empty where no URL for events is set.
-    pub(crate) fn lacking_keys(&self) -> Vec<Error> {
-        if self.settings.events.is_empty() {
-            return Vec::new();
-        }
-        let (ring, now) = (self.keys.current(), self.clock.now());
-        let signer = roles::signer(&ring, self.settings.sign_with.as_deref(), now).map(drop);
-        let recipient = roles::recipient(&ring, roles::MOSIP, now).map(drop);
-        [signer, recipient].into_iter().filter_map(Result::err).collect()
-    }
-
     /// A fresh application id, for a caller who waits.
     pub(crate) async fn fetch_aid(self: &Arc<Self>, outside: &dyn Outside) -> Result<Attested<Aid>> {
         let mediator = Arc::clone(self);

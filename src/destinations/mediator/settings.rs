@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use http::Uri;
 
-use super::super::{DestinationSettings, KeyNeeds, Recipient, Sources, Url};
+use super::super::{DestinationSettings, KeyNeeds, Listed, Recipient, Sources, Url};
+use super::Mediator;
 use crate::config::token::{self, Token};
 use crate::mosip::roles;
 use crate::opencrvs::event::EventKind;
@@ -71,6 +72,12 @@ impl DestinationSettings for Settings {
     fn key_needs(&self) -> impl IntoIterator<Item = KeyNeeds> {
         let seals_to =
             Some(Recipient { name: roles::MOSIP, what: "events", whose: "the MOSIP-side mediator's" });
-        (!self.events.is_empty()).then_some(KeyNeeds { section: "upstream.mediator", signs: true, seals_to })
+        (!self.events.is_empty()).then(|| KeyNeeds {
+            destination: Mediator::ROWS.destination,
+            section: "upstream.mediator",
+            signs: true,
+            sign_with: self.sign_with.clone(),
+            seals_to,
+        })
     }
 }

@@ -7,6 +7,7 @@ use super::super::fake::{self, Answer, Book, NOW, Script, ida_gives, is_away, is
 use super::*;
 use crate::config::{Token, TokenKind};
 use crate::crypto::secret::SecretBytes;
+use crate::destinations::DestinationSettings as _;
 use crate::error::Fault;
 use crate::mosip::Transport;
 use crate::mosip::envelope::{self, Policy, Sealed};
@@ -297,18 +298,23 @@ async fn the_link_shares_the_breaker_of_the_records() {
 
 #[test]
 fn keys_that_events_need_and_do_not_find_are_named() {
-    assert!(mediator(false).lacking_keys().is_empty());
-    let settings = Settings {
+    let lacking = |settings: Settings, ring: &crate::keys::Ring| -> Vec<String> {
+        let needs = settings.key_needs().into_iter();
+        needs.flat_map(|needs| needs.lacking(ring, NOW)).map(|error| error.detail().to_owned()).collect()
+    };
+    let settings = || Settings {
         events: BTreeMap::from([("birth".to_owned(), "http://127.0.0.1:4600/birth".parse().unwrap())]),
         ..Settings::default()
     };
-    let (keys, clock) = (Keyring::fixed(crate::keys::Ring::default()), Clock::fixed(NOW));
-    let lacking = Mediator::new(settings, &fake::tools(keys, clock)).lacking_keys();
-    let details: Vec<_> = lacking.iter().map(Error::detail).collect();
-    assert!(
-        matches!(details[..], [key, peer] if key.contains("no signing key") && peer.contains("mosip")),
-        "{details:?}"
-    );
+    let nothing = crate::keys::Ring::default();
+    let all = fake::ring("partner", &[("mosip", "mosip")]);
+    assert_eq!(lacking(Settings::default(), &nothing), [""; 0]);
+    assert_eq!(lacking(settings(), &all), [""; 0]);
+    let [key, peer] = &lacking(settings(), &nothing)[..] else { panic!("two keys are lacking") };
+    assert!(key.contains("no signing key") && peer.contains("mosip"), "{key}; {peer}");
+    let of_another = Settings { sign_with: Some("other".to_owned()), ..settings() };
+    let [key] = &lacking(of_another, &all)[..] else { panic!("one key is lacking") };
+    assert!(key.contains("`other`"), "{key}");
 }
 
 #[tokio::test]

@@ -145,11 +145,16 @@ impl DestinationSettings for Vec<Settings> {
 
     fn key_needs(&self) -> impl IntoIterator<Item = KeyNeeds> {
         let of_one = |Settings { section, name, sign, seal_to, .. }: &Settings| {
-            let signs = matches!(sign, Sign::Jws(_));
+            let (signs, sign_with) = match sign {
+                Sign::Jws(name) => (true, name.clone()),
+                Sign::Nothing | Sign::StandardWebhooks(_) => (false, None),
+            };
             let recipient = |peer| Recipient { name: peer, what: "posts", whose: kept(&format!("{name}'s")) };
             (signs || seal_to.is_some()).then(|| KeyNeeds {
+                destination: name,
                 section,
                 signs,
+                sign_with,
                 seals_to: seal_to.map(recipient),
             })
         };

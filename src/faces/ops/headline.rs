@@ -165,9 +165,19 @@ impl Waiting {
 
 fn missing_keys(standing: &Standing, remarks: &mut Vec<Remark>) {
     let mut fatal = standing.ring.troubles().iter().filter(|trouble| trouble.fatal).peekable();
-    if let (None, Some(lacking)) = (fatal.peek(), standing.lacking.first()) {
-        let detail = words::sentence(lacking.detail());
-        remarks.push(act(format!("Put right our keys: events wait for one. {detail}"), lacking.advice()));
+    // What several destinations lack is said once.
+    let mut lacking: Vec<(&Error, Vec<&str>)> = Vec::new();
+    for (destination, error) in standing.lacking.iter().filter(|_| fatal.peek().is_none()) {
+        let system = standing.system(destination);
+        match lacking.iter_mut().find(|(known, _)| known.detail() == error.detail()) {
+            Some((_, systems)) => systems.push(system),
+            None => lacking.push((error, vec![system])),
+        }
+    }
+    for (error, systems) in lacking {
+        let (systems, detail) = (systems.join(" and "), words::sentence(error.detail()));
+        let text = format!("Put right our keys: what goes to {systems} waits for one. {detail}");
+        remarks.push(act(text, error.advice()));
     }
     for trouble in fatal.filter(|trouble| Some(*trouble) != standing.ring.cause()) {
         let file = trouble.location.short();

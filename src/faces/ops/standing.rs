@@ -46,8 +46,8 @@ pub(super) struct Standing {
     pub(super) reconciled: Option<reconcile::Status>,
     /// eSignet; `None`: none is set.
     pub(super) esignet: Option<esignet::Status>,
-    /// Keys that events need and that are not there.
-    pub(super) lacking: Vec<Error>,
+    /// Keys that destinations need and that are not there, each behind the word of the destination.
+    pub(super) lacking: Vec<(&'static str, Error)>,
     pub(super) ring: Arc<Ring>,
     pub(super) listeners: Arc<[Listener]>,
     /// Every certificate that is used, shown or trusted; those of own keys first, those outside the key ring last.
@@ -94,6 +94,10 @@ impl Standing {
         let ring = ops.app.ring();
         let Room { left: disk_left, used: disk_used } = ledger.room();
         let now = ops.app.now();
+        let needs = ops.app.key_needs().iter();
+        let lacking = needs
+            .flat_map(|needs| needs.lacking(&ring, now).into_iter().map(|error| (needs.destination, error)))
+            .collect();
         let mut standing = Self {
             now,
             ready: trouble.is_none() && !*ops.stopping.borrow(),
@@ -122,7 +126,7 @@ impl Standing {
             webhooks: ops.app.subscriptions().status(),
             reconciled: ops.app.reconciler().status(),
             esignet: ops.app.esignet().status().map(|(status, _)| status),
-            lacking: ops.app.mediator().lacking_keys(),
+            lacking,
             listeners: ops.app.listeners(),
             setting_troubles: ops.app.troubles(),
             faces: ops.app.faces(),
@@ -181,6 +185,17 @@ impl Standing {
     pub(super) fn channel_of_failing(&self, failing: &Failing) -> Option<&ChannelStatus> {
         let Failing { queue, destination, kind, .. } = failing;
         self.channels.iter().find(|channel| channel.takes(*queue, destination, kind))
+    }
+
+    /// Why what goes through `channel` can be neither signed nor sealed.
+    pub(super) fn lacks_key(&self, channel: &ChannelStatus) -> Option<&Error> {
+        self.lacking.iter().find(|(of, _)| *of == channel.destination).map(|(_, error)| error)
+    }
+
+    /// How people call what the rows for `destination` go to; one that no setting names any more is called by its word.
+    pub(super) fn system<'s>(&'s self, destination: &'s str) -> &'s str {
+        let rows = self.rows.iter().find(|rows| rows.destination == destination);
+        rows.map_or(destination, |rows| rows.system)
     }
 
     /// When `channel` stopped, by the machine's clock.

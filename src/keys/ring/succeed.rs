@@ -83,7 +83,10 @@ fn fall_back<T>(
     if let Some(key) = key.filter(|key| is_trusted(key)) {
         slot.key = Some(Arc::clone(key));
         slot.until = until;
-        let until = until.map_or_else(String::new, |until| format!(" until {}", until.to_iso()));
+        let until = match until {
+            Some(until) => format!(" until {}, and not after a restart", until.to_iso()),
+            None => " until a restart".to_owned(),
+        };
         for trouble in slot.troubles.iter_mut().filter(|trouble| trouble.fatal) {
             trouble.fatal = false;
             trouble.what.push_str(&format!(" (the key loaded before stays in use{until})"));

@@ -250,7 +250,7 @@ fn an_ec_key_signs_for_esignet_alone_and_stays_where_its_file_breaks() {
     let next = Ring::succeed(&ring, volume.load(), DAY);
     assert!(next.ec_signer("second").is_some());
     let [trouble] = next.troubles() else { panic!("{:?}", next.troubles()) };
-    assert!(trouble.what.ends_with("(the key loaded before stays in use)"), "{trouble}");
+    assert!(trouble.what.ends_with("(the key loaded before stays in use until a restart)"), "{trouble}");
     let again = Ring::succeed(&next, volume.load(), DAY);
     assert!(again.ec_signer("second").is_some());
 

@@ -126,7 +126,10 @@ fn a_development_key_that_comes_later_is_refused_and_the_key_before_stays() {
     let second = keyring.current();
     assert!(Arc::ptr_eq(&first.own()[0], &second.own()[0]));
     let troubles: Vec<_> = second.troubles().iter().map(|trouble| trouble.what.as_str()).collect();
-    assert_eq!(troubles, ["this development key is public (the key loaded before stays in use)"; 2]);
+    assert_eq!(
+        troubles,
+        ["this development key is public (the key loaded before stays in use until a restart)"; 2]
+    );
 }
 
 #[test]

@@ -2,9 +2,10 @@
 
 use http::Uri;
 
+use super::Example;
 use crate::config::section::Unset;
 use crate::crypto::secret::SecretBytes;
-use crate::destinations::{DestinationSettings, KeyNeeds, Recipient, Sources, Url};
+use crate::destinations::{DestinationSettings, KeyNeeds, Listed, Recipient, Sources, Url};
 
 /// `[example]`
 pub(crate) struct Settings {
@@ -30,6 +31,12 @@ impl DestinationSettings for Option<Settings> {
 
     fn key_needs(&self) -> impl IntoIterator<Item = KeyNeeds> {
         let seals_to = Some(Recipient { name: "exampleland", what: "notices", whose: "Exampleland's" });
-        self.as_ref().map(|_| KeyNeeds { section: "example", signs: true, seals_to })
+        self.as_ref().map(|_| KeyNeeds {
+            destination: Example::ROWS.destination,
+            section: "example",
+            signs: true,
+            sign_with: None,
+            seals_to,
+        })
     }
 }

@@ -80,7 +80,13 @@ pub(super) fn keys(standing: &Standing, remarks: &mut Vec<Remark>) {
                     .to_owned(),
         });
     }
-    let odd = standing.ring.troubles().iter().filter(|trouble| !trouble.fatal).count();
+    // The key that was loaded before hides that its file is of no use.
+    let (held_over, odd): (Vec<_>, Vec<_>) =
+        standing.ring.troubles().iter().filter(|trouble| !trouble.fatal).partition(|trouble| trouble.refused);
+    remarks.extend(held_over.into_iter().map(|trouble| {
+        act(format!("Put right: {}: {}.", trouble.location.short(), trouble.what), &trouble.advice)
+    }));
+    let odd = odd.len();
     if odd > 0 {
         let are = if odd == 1 { "key file is not as it" } else { "key files are not as they" };
         remarks.push(Remark {

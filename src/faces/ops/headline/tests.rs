@@ -183,8 +183,20 @@ fn a_job_whose_records_are_refused_is_not_called_flowing() {
 #[test]
 fn what_keeps_events_is_said_before_the_first_of_them_fails() {
     let mut standing = standing(0, 0, 0, Vec::new());
-    standing.lacking = vec![Error::new(Code::Keys, "no own key may sign")];
-    assert_eq!(texts(&standing), ["Put right our keys: events wait for one. No own key may sign."]);
+    standing.lacking = vec![("mediator", Error::new(Code::Keys, "no own key may sign"))];
+    assert_eq!(
+        texts(&standing),
+        ["Put right our keys: what goes to MOSIP waits for one. No own key may sign."]
+    );
+    standing.lacking.push(("ida", Error::new(Code::Keys, "no own key may sign")));
+    standing.lacking.push(("ida", Error::new(Code::Keys, "no certificate of IDA is there")));
+    assert_eq!(
+        texts(&standing),
+        [
+            "Put right our keys: what goes to MOSIP and IDA waits for one. No own key may sign.",
+            "Put right our keys: what goes to IDA waits for one. No certificate of IDA is there."
+        ]
+    );
 }
 
 #[test]

@@ -66,18 +66,22 @@ pub(super) fn figures(standing: &Standing) -> Markup {
 /// The health of every upstream URL.
 pub(super) fn channels(standing: &Standing) -> Markup {
     let rows = standing.channels.iter().map(|channel| {
-        let refused = standing.refused(channel);
+        let (refused, lacks) = (standing.refused(channel), standing.lacks_key(channel));
         let state = match &channel.flow {
             Flow::Open if channel.is_failing() => {
                 html! { span.waits { "No usable answer since " (words::time(standing.stopped_at(channel))) } }
             }
             Flow::Open if refused.is_some() => html! { span.act { "Refuses" } },
+            Flow::Open if lacks.is_some() => html! { span.act { "Lacks a key" } },
             Flow::Open => html! { span.flows { "Flows" } },
             Flow::Broken { .. } => html! { span.waits { "Away since " (words::time(standing.stopped_at(channel))) } },
             Flow::Paused { .. } => html! { span.act { "Paused since " (words::time(standing.stopped_at(channel))) } },
         };
         let why = match &channel.flow {
-            Flow::Open => reason(standing.unanswered(channel).or(refused)),
+            Flow::Open => html! {
+                (reason(standing.unanswered(channel).or(refused)))
+                @if let Some(lacks) = lacks { (words::sentence(lacks.detail())) " " (words::sentence(lacks.advice())) }
+            },
             Flow::Broken { until } => html! {
                 (reason(standing.unanswered(channel))) "No usable answer to ten attempts in a row. Next try in " (words::length(standing.until(*until))) "."
             },

@@ -27,7 +27,7 @@ fn half_written_file_keeps_the_former_key() {
     assert_eq!(second.troubles().len(), 2);
     for trouble in second.troubles() {
         assert!(!trouble.fatal);
-        assert_eq!(trouble.what, "is truncated (the key loaded before stays in use)");
+        assert_eq!(trouble.what, "is truncated (the key loaded before stays in use until a restart)");
     }
 
     volume.write("partner.p12", &vector("partner-3des.p12"));
@@ -136,7 +136,11 @@ fn key_whose_file_is_missing_stays_whole_until_its_end_and_is_gone_then() {
     assert!(second.signer(Some("partner")).is_some(), "it signs meanwhile, too");
     let [trouble] = second.troubles() else { panic!("{:?}", second.troubles()) };
     let end = after(HOUR + DAY).to_iso();
-    assert!(!trouble.fatal && trouble.what.ends_with(&format!("stays in use until {end})")), "{trouble}");
+    assert!(
+        !trouble.fatal
+            && trouble.what.ends_with(&format!("stays in use until {end}, and not after a restart)")),
+        "{trouble}"
+    );
     assert_eq!(second.retiring().map(|(_, until)| until).collect::<Vec<_>>(), [after(HOUR + DAY)]);
 
     let third = Ring::succeed(&second, volume.load_after(DAY), DAY);

@@ -62,8 +62,11 @@ fn what_one_setting_lacks_is_one_line_and_what_others_tell_is_told_once() {
         ]
     );
     standing.setting_troubles = Arc::new([role]);
-    standing.lacking = vec![Error::new(Code::Keys, "no own key may sign")];
-    assert_eq!(texts(&standing), ["Put right our keys: events wait for one. No own key may sign."]);
+    standing.lacking = vec![("mediator", Error::new(Code::Keys, "no own key may sign"))];
+    assert_eq!(
+        texts(&standing),
+        ["Put right our keys: what goes to MOSIP waits for one. No own key may sign."]
+    );
 }
 
 #[test]
