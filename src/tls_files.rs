@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rustls::RootCertStore;
 use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use zeroize::Zeroizing;
@@ -45,8 +45,9 @@ impl Refusal {
 /// The chain in `cert` and the key in `key` (PEM: PKCS#8, PKCS#1 or SEC1, without a password), which belong together. Whether the certificate
 /// has expired is not looked at.
 pub(crate) fn pair(cert: &Path, key: &Path) -> Result<CertifiedKey, Refusal> {
-    let private = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|_| {
-        Refusal::new(key, "this holds no private key in PEM", "put the key there in PEM, without a password")
+    let private = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|error| {
+        let what = cut_off(&error).unwrap_or("this holds no private key in PEM");
+        Refusal::new(key, what, "put the key there in PEM, without a password")
     })?;
     let chain = certificates(cert)?;
     CertifiedKey::from_der(chain, private, &aws_lc_rs::default_provider())
@@ -91,11 +92,17 @@ fn certificates_in(file: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static
     const PEM: &str = "put the certificate there in PEM";
     let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem)
         .collect::<Result<_, _>>()
-        .map_err(|_| Refusal::new(file, "this is not PEM", PEM))?;
+        .map_err(|error| Refusal::new(file, cut_off(&error).unwrap_or("this is not PEM"), PEM))?;
     if certificates.is_empty() {
         return Err(Refusal::new(file, "this holds no certificate in PEM", PEM));
     }
     Ok(certificates)
+}
+
+/// That a file in PEM ends within a block, where `error` says so.
+pub(crate) fn cut_off(error: &pem::Error) -> Option<&'static str> {
+    let is_cut_off = matches!(error, pem::Error::MissingSectionEnd { .. });
+    is_cut_off.then_some("this is cut off: its last block in PEM has no end")
 }
 
 /// Why `cert` and `key` make no pair that the other side can use.
@@ -149,9 +156,13 @@ mod tests {
         assert_eq!((both.store.len(), both.certificates.len()), (2, 2));
         let broken_base64 = "-----BEGIN CERTIFICATE-----\n####\n-----END CERTIFICATE-----\n";
         let not_a_certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-        for (pem, what) in
-            [("", "no certificate"), (broken_base64, "not PEM"), (not_a_certificate, "no CA certificate")]
-        {
+        let whole = one.pem();
+        for (pem, what) in [
+            ("", "no certificate"),
+            (broken_base64, "not PEM"),
+            (&whole[..whole.len() / 2], "cut off"),
+            (not_a_certificate, "no CA certificate"),
+        ] {
             let refusal = Roots::of(file, pem.as_bytes()).err().unwrap();
             assert!(refusal.to_string().contains(what), "{refusal}");
             assert!(refusal.advice.contains("CA certificates"), "{}", refusal.advice);

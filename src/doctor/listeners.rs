@@ -133,7 +133,11 @@ fn examine_tls(config: &Config, listener: &Listener, tls: &ServerTls) -> Finding
             let unserved = listener.without_tls(config, &refusal).map(Finding::of_trouble);
             let no_start =
                 || Finding::fail(setting, format!("{refusal}; the gateway does not start"), refusal.advice);
-            unserved.unwrap_or_else(no_start)
+            let mut finding = unserved.unwrap_or_else(no_start);
+            if let Some(advice) = &mut finding.advice {
+                advice.push_str("; a gateway that runs keeps what it loaded before, and takes the files once they are right");
+            }
+            finding
         }
     }
 }

@@ -177,7 +177,17 @@ fn a_role_that_nobody_fills_is_a_failure() {
 #[test]
 fn a_listener_whose_key_is_none_is_a_failure() {
     let site = Site::new(-1..365, "ops.tls = { cert = \"own.crt\", key = \"own.crt\" }");
-    finding(&site.examine(), Level::Fail, "ops.tls", "this holds no private key in PEM");
+    let diagnosis = site.examine();
+    let refused = finding(&diagnosis, Level::Fail, "ops.tls", "this holds no private key in PEM");
+    // Before its mend it spoke as if no gateway could be running.
+    let advice = refused.advice.as_deref().unwrap();
+    assert!(
+        advice.contains("start the gateway again") && advice.contains("keeps what it loaded before"),
+        "{advice}"
+    );
+    let key = fs::read_to_string(site.path("own.key")).unwrap();
+    fs::write(site.path("own.crt"), &key[..key.len() / 2]).unwrap();
+    finding(&site.examine(), Level::Fail, "ops.tls", "this is cut off");
     let jwt = "[callback]\nrequire = [\"opencrvs-jwt\"]\nopencrvs_jwt = { file = \"gateway.toml\" }";
     finding(
         &Site::new(-1..365, jwt).examine(),

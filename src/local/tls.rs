@@ -14,6 +14,7 @@ use rustls::{ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, RootCert
 use super::{ClientFiles, TargetError};
 use crate::config::ServerTls;
 use crate::regular;
+use crate::tls_files::cut_off;
 
 /// The settings for a listener without TLS. They trust no server.
 pub(super) fn unused() -> Result<ClientConfig, TargetError> {
@@ -66,7 +67,7 @@ fn presenting(
 ) -> Result<ClientConfig, TargetError> {
     let key = regular::read(files.key).map_err(|error| refuse(files.key, unreadable(&error)))?;
     let key = PrivateKeyDer::from_pem_slice(&key)
-        .map_err(|_| refuse(files.key, "this holds no private key in PEM"))?;
+        .map_err(|error| refuse(files.key, cut_off(&error).unwrap_or("this holds no private key in PEM")))?;
     builder.with_client_auth_cert(certificates(files.cert)?, key).map_err(|error| refuse(files.cert, error))
 }
 
@@ -74,7 +75,7 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TargetError
     let bytes = regular::read(file).map_err(|error| refuse(file, unreadable(&error)))?;
     CertificateDer::pem_slice_iter(&bytes)
         .collect::<Result<_, _>>()
-        .map_err(|_| refuse(file, "this is not PEM"))
+        .map_err(|error| refuse(file, cut_off(&error).unwrap_or("this is not PEM")))
 }
 
 fn unreadable(error: &std::io::Error) -> String {
