@@ -28,7 +28,7 @@ pub(super) fn examine(
     for own in ring.own() {
         let is_of_esignet = own.name.is_some() && own.name == config.keys.esignet;
         findings.push(Finding::ok(&own.location, describe_own(own, is_of_esignet)));
-        findings.extend(certificates(&own.location, own.certificate.as_ref(), &own.chain, now));
+        findings.extend(certificates(&own.certificate_at, own.certificate.as_ref(), &own.chain, now));
     }
     for key in ring.ec_keys() {
         let name = key.name.as_ref().map_or_else(String::new, |name| format!(" `{name}`"));

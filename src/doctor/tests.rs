@@ -84,6 +84,10 @@ fn a_good_set_has_no_failure_and_counts_the_days() {
     assert_eq!(diagnosis.count(Level::Fail), 0, "{diagnosis:#?}");
     finding(&diagnosis, Level::Ok, "own.key", "signs and decrypts");
     finding(&diagnosis, Level::Ok, "own.crt", "365 days left");
+    // Before its mend the certificate was said to be in the file of the key.
+    let is_in_the_key =
+        |finding: &&Finding| finding.subject.ends_with("own.key") && finding.what.contains("days left");
+    assert_eq!(diagnosis.findings.iter().find(is_in_the_key), None);
     finding(&diagnosis, Level::Ok, "own.crt", "key usage Digital Signature, Key Encipherment");
     finding(&diagnosis, Level::Ok, "keys.dir", "set by the file");
     finding(&diagnosis, Level::Ok, "clock", "stands at 2027-01-15T08:00:00.000Z");

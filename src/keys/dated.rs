@@ -81,9 +81,8 @@ impl Ring {
     pub(crate) fn certificates(&self) -> Vec<Dated> {
         let place = |role, name, subject| Place { role, name, subject, renew: RENEW };
         let own = self.own().iter().filter_map(|own| {
-            let (certificate, file) = (own.certificate.as_ref()?, own.location.short());
-            let name = own.name.clone().unwrap_or_else(|| file.clone());
-            Some((place(OWN, name, file), certificate, &own.chain))
+            let name = own.name.clone().unwrap_or_else(|| own.location.short());
+            Some((place(OWN, name, own.certificate_at.short()), own.certificate.as_ref()?, &own.chain))
         });
         let peers = self.peers().iter().filter_map(|peer| {
             let file = peer.file.file_name().unwrap_or_default().to_string_lossy().into_owned();

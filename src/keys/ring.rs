@@ -32,6 +32,8 @@ pub struct OwnKey {
     pub private: PrivateKey,
     /// Its certificate; a JWK or a bare key may have none.
     pub certificate: Option<Certificate>,
+    /// Where that came from: the place of the key, or a file of its own.
+    pub certificate_at: Location,
     /// Intermediates that came along, issuer order.
     pub chain: Vec<Certificate>,
     /// What it may be used for.

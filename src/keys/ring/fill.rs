@@ -190,6 +190,7 @@ fn own_key(
         location,
         private: matched.private,
         certificate: matched.certificate,
+        certificate_at,
         chain,
         uses: entry.uses,
     })))

@@ -151,15 +151,15 @@ const ROWS: &[(&str, Meaning)] = &[
     ("IDA-BIA-017", ida_failed("IDA's matching of biometrics does not work: ask the MOSIP administrator.")),
     ("IDA-BIA-018", ida_failed("IDA's processing of biometrics does not work: ask the MOSIP administrator.")),
 
-    ("IDA-MPA-001", keys("IDA does not accept the signature: the certificate of upstream.ida.sign_with has to lead to an authority that MOSIP trusts, and a proxy must not change the body.")),
+    ("IDA-MPA-001", keys("IDA does not accept the signature: the certificate of upstream.ida.sign_with has to lead to an authority that MOSIP trusts, and a proxy must not change the body; or IDA knows another certificate of this partner: compare it with the one in MOSIP's partner management.")),
     ("IDA-MPA-002", keys("IDA does not accept the signing certificate: compare it with the one in MOSIP's partner management.")),
     ("IDA-MPA-003", keys(NEW_CERTIFICATE)),
     ("IDA-MPA-004", keys(NEW_CERTIFICATE)),
     ("IDA-MPA-005", policy("This office may not use one-time passwords. Use another way of recognising the person.", POLICY)),
     ("IDA-MPA-006", policy("This office may not use this way of recognising a person. Use another one.", POLICY)),
-    ("IDA-MPA-007", partner("IDA does not know the licence key: compare upstream.ida.misp_license_key with the one of the MISP.")),
+    ("IDA-MPA-007", partner("IDA does not know the licence key: compare the one of the MISP with what upstream.ida.misp_license_key_file holds, or the variable of misp_license_key_env.")),
     ("IDA-MPA-008", partner("The licence key has expired: have the MISP renew it.")),
-    ("IDA-MPA-009", partner("IDA does not know the licence key, the partner or the API key: compare upstream.ida.misp_license_key, partner_id and api_key with MOSIP's partner management. An API key that is deactivated or has expired has the same code.")),
+    ("IDA-MPA-009", partner("IDA does not know the licence key, the partner or the API key: compare what upstream.ida.misp_license_key_file and api_key_file hold, or the variables of misp_license_key_env and api_key_env, and partner_id with MOSIP's partner management. An API key that is deactivated or has expired has the same code.")),
     ("IDA-MPA-010", partner("Partner and licence key do not belong together: have the MISP map this partner.")),
     ("IDA-MPA-012", partner("The partner is deactivated: ask the MOSIP administrator.")),
     ("IDA-MPA-013", policy("This office may not fetch a person's details from MOSIP. Ask whether they are who they say.", "The partner may not ask for e-KYC: have the MOSIP administrator allow it, or use /v1/ida/auth.")),
@@ -172,7 +172,7 @@ const ROWS: &[(&str, Meaning)] = &[
     ("IDA-MPA-020", partner("IDA has no certificate of this partner: upload it again in MOSIP's partner management.")),
     ("IDA-MPA-021", keys("IDA knows another certificate of this partner: put the one that MOSIP's partner management shows, with its key, where upstream.ida.sign_with points.")),
     ("IDA-MPA-022", keys("The signing key has no certificate: put it into the file of upstream.ida.sign_with, or name it as its `cert`.")),
-    ("IDA-MPA-039", partner("The API key has expired: ask for a new one in MOSIP's partner management, and set upstream.ida.api_key.")),
+    ("IDA-MPA-039", partner("The API key has expired: ask for a new one in MOSIP's partner management, and put it into the file of upstream.ida.api_key_file, or the variable of api_key_env.")),
 
     ("IDA-EKA-001", partner("IDA cannot seal the e-KYC reply: renew the partner's certificate in MOSIP's partner management.")),
 ];

@@ -209,3 +209,20 @@ fn a_refusal_before_the_content_is_looked_at_may_hit_every_entry_and_one_of_the_
         assert!(!is_unread(code), "{code}");
     }
 }
+
+/// Before its mend they named settings that exist with `_file` and `_env` alone.
+#[test]
+fn a_setting_of_a_secret_is_named_as_it_is_written() {
+    for code in ["IDA-MPA-007", "IDA-MPA-009", "IDA-MPA-039"] {
+        let error = Error::from(error(code));
+        assert!(error.advice().contains("_file") && error.advice().contains("_env"), "{}", error.advice());
+        for name in ["misp_license_key", "api_key"] {
+            let mut ends = error.advice().split(name).skip(1);
+            assert!(
+                ends.all(|end| end.starts_with("_file") || end.starts_with("_env")),
+                "{}",
+                error.advice()
+            );
+        }
+    }
+}

@@ -25,6 +25,7 @@ fn partner() -> OwnKey {
         location: crate::keys::Location::from("partner.key.pem"),
         private: PrivateKey::from_pkcs8_der(&key).unwrap(),
         certificate: Some(Certificate::from_der(&certificate).unwrap()),
+        certificate_at: crate::keys::Location::from("partner.crt.pem"),
         chain: Vec::new(),
         uses: crate::keys::settings::Uses { sign: true, decrypt: false },
     }
