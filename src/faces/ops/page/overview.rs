@@ -90,7 +90,7 @@ pub(super) fn channels(standing: &Standing) -> Markup {
             },
         };
         let what = match channel.queue {
-            Queue::Entries => format!("{}, to {}", channel.kinds.join(", "), Rows::system(&channel.destination)),
+            Queue::Entries => channel.kinds.join(", "),
             Queue::Records => "records of jobs, to IDA".to_owned(),
             Queue::Deliveries => "messages, to the mediator".to_owned(),
         };
@@ -102,13 +102,14 @@ pub(super) fn channels(standing: &Standing) -> Markup {
             (last_taken(channel))
             @if let Some(rate) = channel.per_minute { " " small { (words::rate(rate)) } }
         };
-        vec![html! { (what) }, html! { (channel.host_to_look_at()) }, state, waiting, taken, why]
+        let system = standing.system(&channel.destination);
+        vec![html! { (system) }, html! { (what) }, html! { (channel.host_to_look_at()) }, state, waiting, taken, why]
     });
     section(
         "channels",
-        "MOSIP, OpenCRVS and the mediator",
+        "MOSIP, OpenCRVS, the mediator and other ID systems",
         html! {
-            (table("channels", &["What", "Host", "State", "Waiting", "Last taken", "Reason"], rows))
+            (table("channels", &["Destination", "What", "Host", "State", "Waiting", "Last taken", "Reason"], rows))
             @if standing.channels.iter().any(|channel| channel.per_minute.is_some()) { p { small { (OVER) } } }
         },
     )
@@ -178,20 +179,26 @@ pub(super) fn keys(standing: &Standing) -> Markup {
             _ => html! { (words::days(days)) },
         };
         let role = match dated.place.role {
-            OWN => "ours",
-            PEER => "theirs",
-            TRUSTED | AUTHORITY => "trusted by a setting",
-            CLIENT => "shown to servers",
-            _ => "of a listener",
+            OWN | PEER if dated.number > 1 => format!("issuer of {}", dated.place.name),
+            OWN => "ours".to_owned(),
+            PEER => "theirs".to_owned(),
+            TRUSTED | AUTHORITY => "trusted by a setting".to_owned(),
+            CLIENT => "shown to servers".to_owned(),
+            _ => "of a listener".to_owned(),
         };
         let name = html! { (dated.place.name) @if dated.number > 1 { " " small { (dated.whose) } } };
         vec![name, html! { (role) }, left, words::time(dated.dates.not_after)]
     });
     let retiring = standing.ring.retiring().map(|(own, until)| {
         let name = own.name.clone().unwrap_or_else(|| own.location.short());
+        let is_missing = standing.ring.own().iter().any(|used| std::ptr::eq(&**used, own));
         html! {
             li {
-                "A key of " (name) " goes on until " (words::time(until)) " or a restart, and is gone then: its file is missing, or holds another key."
+                @if is_missing {
+                    "The file of " (name) " is missing. Its key is used as before until " (words::time(until)) " or a restart, and is gone then: put the file back."
+                } @else {
+                    "The former key of " (name) " was replaced. It decrypts until " (words::time(until)) " or a restart, and signs no more."
+                }
             }
         }
     });
