@@ -39,7 +39,7 @@ pub(crate) use self::rows::{
     Row, SEALED, SealedColumn, SealedValue, Seq, State, TokenRow, Verdict,
 };
 pub(crate) use self::sqlite::foreign::{Foreign, ForeignError, ForeignRow, Table};
-pub(crate) use self::trouble::{Gone, Piece, REMOVED, Trouble};
+pub(crate) use self::trouble::{DENIED, Gone, Piece, REMOVED, Trouble};
 pub(crate) use self::tx::{SEALED_AT_ONCE, Tx};
 use crate::error::{Code, Error, Result};
 

@@ -23,6 +23,9 @@ words! {
 /// What [`Gone::what`] says of a file that is not at its place any more.
 pub(crate) const REMOVED: &str = "was removed";
 
+/// What to do where the kernel permits no write: permissions, or Landlock, which knows a folder made anew by no rule.
+pub(crate) const DENIED: &str = "Let the gateway's user write in the folder of outbox.path. Where that folder was removed, moved or made again, start the gateway again: the kernel lets it write only in the folder that was there at its start. What was accepted is kept.";
+
 /// A file that was removed or replaced under the running gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gone {
@@ -73,6 +76,11 @@ impl Trouble {
             what: what.into(),
             advice: "Repair the volume of outbox.path, or mount it so that it takes writes. The gateway goes on by itself; what was accepted is kept.",
         }
+    }
+
+    /// The kernel permits no write beside the database.
+    pub(crate) fn denied(what: impl Into<String>) -> Self {
+        Self::Unwritable { what: what.into(), advice: DENIED }
     }
 
     /// What is wrong.

@@ -280,6 +280,42 @@ async fn hostile_a_database_that_goes_while_the_disk_is_full_is_not_made_anew() 
     site.print("files taken away from a full disk");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hostile_a_folder_that_is_made_anew_is_written_after_a_start_and_resume_says_so() {
+    let Some(mut site) = Site::new().await else { return };
+    let folder = |name: &str| site.gateway.disk().file(name);
+    let (there, away) = (folder("outbox"), folder("away"));
+    std::fs::create_dir(&there).unwrap();
+    let database = site.gateway.disk().path().join("outbox/outbox.db").display().to_string();
+    site.gateway.set(&[("OUTBOX__PATH", &database)]);
+    site.gateway.start();
+    site.readiness(200).await;
+    if site.gateway.log().contains("the kernel has no Landlock") {
+        println!("skipped: this kernel has no Landlock");
+        return;
+    }
+    site.post_and_be_taken(3).await;
+    std::fs::rename(&there, &away).unwrap();
+    assert_eq!(site.post().await, 507);
+    std::fs::create_dir(&there).unwrap();
+    for file in std::fs::read_dir(&away).unwrap().map(|file| file.unwrap().file_name()) {
+        std::fs::rename(away.join(&file), there.join(&file)).unwrap();
+    }
+    let says =
+        "start the gateway again: the kernel lets it write only in the folder that was there at its start";
+    let refused = resume(&site.gateway);
+    let told = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && told.contains(says), "{told}");
+    assert_eq!(site.post().await, 507);
+    let trouble = site.readiness(503).await["outbox"]["trouble"].to_string();
+    assert!(trouble.contains(says) && !trouble.contains("by itself"), "{trouble}");
+    site.gateway.kill();
+    site.gateway.start();
+    site.readiness(200).await;
+    site.post_and_be_taken(3).await;
+    site.all_arrive().await;
+}
+
 /// What is on the disk.
 fn files(gateway: &Gateway) -> BTreeSet<String> {
     let folder = std::fs::read_dir(gateway.disk().file("")).unwrap();

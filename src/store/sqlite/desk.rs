@@ -1,5 +1,6 @@
 //! What the thread of the store works with: the connection, or what replaces it while the disk is full.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use rusqlite::Connection;
@@ -11,7 +12,7 @@ use super::site::Site;
 use super::tx::Transaction;
 use crate::error::{Code, Error, Result};
 use crate::store::group::{self, Waiting};
-use crate::store::{Piece, REMOVED, Trouble};
+use crate::store::{DENIED, Piece, REMOVED, Trouble};
 use crate::{place, regular};
 
 /// What a trial writes beside the database, and into it: room for this has to be there before anything is taken again.
@@ -219,7 +220,10 @@ fn write_log_back(connection: &Connection) -> bool {
 }
 
 fn open_refused(error: OpenError) -> Error {
-    Error::new(Code::Storage, error.to_string()).advise("Correct what this says, or start the gateway again.")
+    let is_denied =
+        matches!(&error, OpenError::Io(_, refused) if refused.kind() == ErrorKind::PermissionDenied);
+    let advice = if is_denied { DENIED } else { "Correct what this says, or start the gateway again." };
+    Error::new(Code::Storage, error.to_string()).advise(advice)
 }
 
 fn not_open() -> Error {
@@ -227,10 +231,11 @@ fn not_open() -> Error {
 }
 
 fn trouble_of(error: &std::io::Error) -> Trouble {
-    if place::is_full(error) {
-        Trouble::full()
-    } else {
-        Trouble::unwritable(format!("the disk of the outbox refuses a write: {}", regular::reason(error)))
+    let refused = || format!("the disk of the outbox refuses a write: {}", regular::reason(error));
+    match error.kind() {
+        _ if place::is_full(error) => Trouble::full(),
+        ErrorKind::PermissionDenied => Trouble::denied(refused()),
+        _ => Trouble::unwritable(refused()),
     }
 }
 
