@@ -1,9 +1,9 @@
 //! The files of TLS: a certificate that the gateway shows, a listener's or the one by which servers know the gateway, and the authorities
 //! that it trusts.
 
+mod contents;
 mod renewed;
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,11 +12,10 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
-use zeroize::Zeroizing;
 
+pub(crate) use self::contents::Contents;
 pub(crate) use self::renewed::Renewed;
 use crate::crypto::words;
-use crate::regular;
 
 /// No file of TLS settings is larger, bytes.
 const LARGEST: u64 = 1 << 20;
@@ -42,14 +41,14 @@ impl Refusal {
     }
 }
 
-/// The chain in `cert` and the key in `key` (PEM: PKCS#8, PKCS#1 or SEC1, without a password), which belong together. Whether the certificate
-/// has expired is not looked at.
-pub(crate) fn pair(cert: &Path, key: &Path) -> Result<CertifiedKey, Refusal> {
-    let private = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|error| {
+/// The chain in `cert` and the key in `key`, both of which `contents` holds (PEM: PKCS#8, PKCS#1 or SEC1, without a password), which belong
+/// together. Whether the certificate has expired is not looked at.
+pub(crate) fn pair(cert: &Path, key: &Path, contents: &Contents) -> Result<CertifiedKey, Refusal> {
+    let private = PrivateKeyDer::from_pem_slice(contents.of(key)?).map_err(|error| {
         let what = cut_off(&error).unwrap_or("this holds no private key in PEM");
         Refusal::new(key, what, "put the key there in PEM, without a password")
     })?;
-    let chain = certificates(cert)?;
+    let chain = certificates_in(cert, contents.of(cert)?)?;
     CertifiedKey::from_der(chain, private, &aws_lc_rs::default_provider())
         .map_err(|error| unusable(cert, key, &error))
 }
@@ -63,12 +62,7 @@ pub(crate) struct Roots {
 }
 
 impl Roots {
-    /// Of `file`, which holds roots, and nothing but roots.
-    pub(crate) fn read(file: &Path) -> Result<Self, Refusal> {
-        Self::of(file, &read(file)?)
-    }
-
-    /// Of the text `pem`, which is called `file`.
+    /// Of the text `pem`, which is called `file` and holds roots, and nothing but roots.
     pub(crate) fn of(file: &Path, pem: &[u8]) -> Result<Self, Refusal> {
         const ROOTS: &str = "put one or more CA certificates in PEM there";
         let certificates =
@@ -85,7 +79,7 @@ impl Roots {
 
 /// The certificates in `file`: one at least.
 pub(crate) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Refusal> {
-    certificates_in(file, &read(file)?)
+    certificates_in(file, Contents::read([file]).of(file)?)
 }
 
 fn certificates_in(file: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Refusal> {
@@ -130,17 +124,6 @@ fn unusable(cert: &Path, key: &Path, error: &rustls::Error) -> Refusal {
             REPLACE,
         ),
     }
-}
-
-fn read(file: &Path) -> Result<Zeroizing<Vec<u8>>, Refusal> {
-    regular::read_bounded(file, LARGEST).map_err(|error| match error.kind() {
-        io::ErrorKind::FileTooLarge => Refusal::new(file, "is larger than 1 MiB", REPLACE),
-        _ => Refusal::new(
-            file,
-            format_args!("cannot be read ({})", regular::reason(&error)),
-            "put the file there, readable for this process",
-        ),
-    })
 }
 
 #[cfg(test)]

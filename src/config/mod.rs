@@ -16,7 +16,7 @@ pub(crate) mod value;
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use self::client_cert::{ClientCertificate, ClientCertificates};
@@ -104,6 +104,13 @@ pub struct ServerTls {
     pub client_ca: Option<PathBuf>,
     /// Subjects (RFC 4514 text) that are let in; empty = any under `client_ca`.
     pub client_subjects: Vec<String>,
+}
+
+impl ServerTls {
+    /// Those that are read.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
+        [&self.cert, &self.key].into_iter().chain(&self.client_ca).map(PathBuf::as_path)
+    }
 }
 
 /// `[envelope]`

@@ -2,6 +2,7 @@
 //! callers, the roots of servers, and the certificates by which servers know the gateway. Validated, then swapped: where something is
 //! broken, what was loaded before stays in use, and a trouble names the file.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,16 +43,15 @@ impl ListenerTls {
         listener: &'static Listener,
         settings: &ServerTls,
     ) -> Result<(Self, Acceptors), Refusal> {
-        let client_ca = settings.client_ca.iter();
-        let files = [&settings.cert, &settings.key].into_iter().chain(client_ca).cloned().collect();
-        let acceptor = Renewed::begin(files, || Acceptor::load(settings).map(Arc::new));
+        let files = settings.files().map(Path::to_owned).collect();
+        let acceptor = Renewed::begin(files, |contents| Acceptor::of(settings, contents).map(Arc::new));
         let (swap, acceptors) = watch::channel(Arc::clone(acceptor.made().map_err(Clone::clone)?));
         Ok((Self { listener, settings: settings.clone(), acceptor, swap }, acceptors))
     }
 
     /// Whether another certificate, or other authorities, were swapped in.
     fn look(&mut self) -> bool {
-        let is_other = self.acceptor.look(|| Acceptor::load(&self.settings).map(Arc::new));
+        let is_other = self.acceptor.look(|contents| Acceptor::of(&self.settings, contents).map(Arc::new));
         if let (true, Ok(acceptor)) = (is_other, self.acceptor.made()) {
             self.swap.send_replace(Arc::clone(acceptor));
         }

@@ -18,7 +18,7 @@ use super::server::BindError;
 use super::subject::DistinguishedName;
 use crate::config::ServerTls;
 use crate::crypto::words;
-use crate::tls_files::{self, REPLACE, Refusal, Roots};
+use crate::tls_files::{self, Contents, REPLACE, Refusal, Roots};
 
 /// Turns connections into TLS connections of callers that are let in.
 pub(crate) struct Acceptor {
@@ -49,6 +49,11 @@ impl NotLetIn {
 impl Acceptor {
     /// Reads the files of `settings`. What protects works or is refused: subjects without a CA that vouches for them are an error.
     pub(crate) fn load(settings: &ServerTls) -> Result<Self, Refusal> {
+        Self::of(settings, &Contents::read(settings.files()))
+    }
+
+    /// As [`Self::load`], of what was read.
+    pub(crate) fn of(settings: &ServerTls, contents: &Contents) -> Result<Self, Refusal> {
         if settings.client_ca.is_none() && !settings.client_subjects.is_empty() {
             let what = "client_subjects protects nothing without client_ca";
             return Err(Refusal::new(&settings.cert, what, "set client_ca, or remove client_subjects"));
@@ -57,7 +62,8 @@ impl Acceptor {
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(|error| Refusal::new(&settings.cert, error, REPLACE))?;
-        let authorities = settings.client_ca.as_deref().map(Roots::read).transpose()?;
+        let authorities =
+            settings.client_ca.as_deref().map(|file| Roots::of(file, contents.of(file)?)).transpose()?;
         let builder = match (&settings.client_ca, &authorities) {
             (Some(file), Some(roots)) => {
                 let verifier =
@@ -68,7 +74,7 @@ impl Acceptor {
             }
             _ => builder.with_no_client_auth(),
         };
-        let certified = tls_files::pair(&settings.cert, &settings.key)?;
+        let certified = tls_files::pair(&settings.cert, &settings.key, contents)?;
         let chain = certified.cert.clone();
         let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
         config.alpn_protocols = http1();

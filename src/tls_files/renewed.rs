@@ -1,16 +1,9 @@
 //! What is made of files, and made again once they change: validated, then swapped.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use sha2::{Digest, Sha256};
-use zeroize::Zeroizing;
-
-use super::{LARGEST, Refusal};
-use crate::regular;
-
-/// SHA-256 over the content of the files.
-type Fingerprint = [u8; 32];
+use super::Refusal;
+use super::contents::{Contents, Fingerprint};
 
 /// What was last made of files, and why nothing can be made of them as they are.
 pub(crate) struct Renewed<T> {
@@ -24,21 +17,22 @@ pub(crate) struct Renewed<T> {
 
 impl<T> Renewed<T> {
     /// What `make` makes of `files` at the start, which waits for none of them longer than [`regular`] does.
-    pub(crate) fn begin(files: Vec<PathBuf>, make: impl FnOnce() -> Result<T, Refusal>) -> Self {
-        // Before it is made: what changes in between is seen as a change.
-        let seen = fingerprint(&files, |file| regular::read_bounded(file, LARGEST));
-        Self { files, seen, last: make(), refusal: None }
+    pub(crate) fn begin(files: Vec<PathBuf>, make: impl FnOnce(&Contents) -> Result<T, Refusal>) -> Self {
+        let contents = Contents::read(files.iter().map(PathBuf::as_path));
+        Self { files, seen: contents.fingerprint(), last: make(&contents), refusal: None }
     }
 
-    /// Makes it again if a file has changed since the last look. Where nothing can be made, what was made before stays. Whether another one
-    /// was made. A file system that does not answer holds this thread.
-    pub(crate) fn look(&mut self, make: impl FnOnce() -> Result<T, Refusal>) -> bool {
-        let found = fingerprint(&self.files, |file| regular::read_however_long(file, LARGEST));
+    /// Makes it again if a file has changed since the last look, of the very bytes that were looked at: of the same ones the same would come, so
+    /// that no look is forced. Where nothing can be made, what was made before stays. Whether another one was made. A file system that does
+    /// not answer holds this thread.
+    pub(crate) fn look(&mut self, make: impl FnOnce(&Contents) -> Result<T, Refusal>) -> bool {
+        let contents = Contents::read_however_long(self.files.iter().map(PathBuf::as_path));
+        let found = contents.fingerprint();
         if found == self.seen {
             return false;
         }
         self.seen = found;
-        match (make(), &mut self.last) {
+        match (make(&contents), &mut self.last) {
             (Ok(made), last) => {
                 *last = Ok(made);
                 self.refusal = None;
@@ -61,27 +55,15 @@ impl<T> Renewed<T> {
     }
 }
 
-fn fingerprint(files: &[PathBuf], read: impl Fn(&Path) -> io::Result<Zeroizing<Vec<u8>>>) -> Fingerprint {
-    let mut digest = Sha256::new();
-    for file in files {
-        match read(file) {
-            Ok(bytes) => {
-                digest.update(format!("{} ", bytes.len()));
-                digest.update(bytes.as_slice());
-            }
-            Err(error) => digest.update(format!("{error}\n")),
-        }
-    }
-    digest.finalize().into()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     /// Text that begins with `good`.
-    fn make(file: &Path) -> Result<String, Refusal> {
-        let text = std::fs::read_to_string(file).unwrap_or_default();
+    fn make(file: &Path, contents: &Contents) -> Result<String, Refusal> {
+        let text = String::from_utf8_lossy(contents.of(file).unwrap_or_default()).into_owned();
         let is_good = text.starts_with("good");
         is_good.then_some(text).ok_or_else(|| Refusal::new(file, "is not good", "write another"))
     }
@@ -91,21 +73,21 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("file");
         std::fs::write(&file, "good 1").unwrap();
-        let mut one = Renewed::begin(vec![file.clone()], || make(&file));
-        assert!(!one.look(|| panic!("nothing has changed")));
+        let mut one = Renewed::begin(vec![file.clone()], |contents| make(&file, contents));
+        assert!(!one.look(|_| panic!("nothing has changed")));
         let broken = [Some("half"), None, Some("")];
         for text in broken {
             match text {
                 Some(text) => std::fs::write(&file, text).unwrap(),
                 None => std::fs::remove_file(&file).unwrap(),
             }
-            assert!(!one.look(|| make(&file)));
+            assert!(!one.look(|contents| make(&file, contents)));
             assert_eq!(one.made().unwrap(), "good 1");
             assert_eq!(one.refusal().unwrap().what, "is not good");
-            assert!(!one.look(|| panic!("nothing has changed")));
+            assert!(!one.look(|_| panic!("nothing has changed")));
         }
         std::fs::write(&file, "good 2").unwrap();
-        assert!(one.look(|| make(&file)));
+        assert!(one.look(|contents| make(&file, contents)));
         assert_eq!((one.made().unwrap().as_str(), one.refusal()), ("good 2", None));
     }
 
@@ -113,9 +95,30 @@ mod tests {
     fn what_could_not_be_made_at_the_start_is_made_once_it_can() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("file");
-        let mut one = Renewed::begin(vec![file.clone()], || make(&file));
+        let mut one = Renewed::begin(vec![file.clone()], |contents| make(&file, contents));
         assert!(one.made().is_err() && one.refusal().is_some());
         std::fs::write(&file, "good").unwrap();
-        assert!(one.look(|| make(&file)) && one.refusal().is_none());
+        assert!(one.look(|contents| make(&file, contents)) && one.refusal().is_none());
+    }
+
+    #[test]
+    fn what_stands_in_a_file_for_a_moment_while_it_is_made_is_not_what_is_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        let write = |text: &str| std::fs::write(&file, text).unwrap();
+        let make_after = |between: &str, contents: &Contents| {
+            write(between);
+            make(&file, contents)
+        };
+        write("good 1");
+        let mut one = Renewed::begin(vec![file.clone()], |contents| make_after("good 2", contents));
+        write("good 1");
+        assert!(!one.look(|_| panic!("nothing has changed")));
+        assert_eq!(one.made().unwrap(), "good 1");
+        write("good 3");
+        assert!(one.look(|contents| make_after("half", contents)));
+        write("good 3");
+        assert!(!one.look(|_| panic!("nothing has changed")));
+        assert_eq!((one.made().unwrap().as_str(), one.refusal()), ("good 3", None));
     }
 }

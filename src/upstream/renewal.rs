@@ -58,14 +58,15 @@ impl Renewal {
         let trusted = match &upstream.roots {
             None => Trusted::Public,
             Some(config::Roots::Pem(pem)) => Trusted::Given(Roots::of(Path::new(CA_FILE), pem).ok()),
-            Some(config::Roots::File(file)) => {
-                Trusted::File(file.clone(), Renewed::begin(vec![file.clone()], || Roots::read(file)))
-            }
+            Some(config::Roots::File(file)) => Trusted::File(
+                file.clone(),
+                Renewed::begin(vec![file.clone()], |contents| Roots::of(file, contents.of(file)?)),
+            ),
         };
         let begin = |one: &ClientCertificate| Shown {
             settings: one.clone(),
-            pair: Renewed::begin(vec![one.cert.clone(), one.key.clone()], || {
-                tls_files::pair(&one.cert, &one.key)
+            pair: Renewed::begin(vec![one.cert.clone(), one.key.clone()], |contents| {
+                tls_files::pair(&one.cert, &one.key, contents)
             }),
         };
         let shown = upstream.client.all.iter().map(begin).collect::<Vec<_>>();
@@ -80,12 +81,12 @@ impl Renewal {
     pub(crate) fn look(&mut self) -> Result<Vec<String>> {
         let mut swapped = Vec::new();
         if let Trusted::File(file, roots) = &mut self.trusted
-            && roots.look(|| Roots::read(file))
+            && roots.look(|contents| Roots::of(file, contents.of(file)?))
         {
             swapped.push(CA_FILE.to_owned());
         }
         for Shown { settings, pair } in &mut self.shown {
-            if pair.look(|| tls_files::pair(&settings.cert, &settings.key)) {
+            if pair.look(|contents| tls_files::pair(&settings.cert, &settings.key, contents)) {
                 swapped.push(settings.setting());
             }
         }
