@@ -294,10 +294,10 @@ impl KeyList {
             bits: peer.key.modulus_len() * 8,
             certificate: peer.certificate.as_ref().map(CertificateEntry::of),
         });
-        let retiring = ring.retiring().map(|(own, until)| RetiringEntry {
-            name: own.name.clone(),
-            until: until.to_iso(),
-            certificate: own.certificate.as_ref().map(CertificateEntry::of),
+        let retiring = ring.retiring().map(|key| RetiringEntry {
+            name: key.name.map(str::to_owned),
+            until: key.until.to_iso(),
+            certificate: key.certificate.map(CertificateEntry::of),
         });
         let troubles = ring.troubles().iter().map(ToString::to_string).collect();
         Self { own: own.chain(ec).collect(), peers: peers.collect(), retiring: retiring.collect(), troubles }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{OwnKey, Peer, Ring, RingEntries, Slot, Trust};
+use super::{EcKey, OwnKey, Peer, Ring, RingEntries, Slot, Trust};
 use crate::clock::{Timestamp, to_millis};
-use crate::keys::Certificate;
+use crate::keys::{Certificate, Location};
 
 /// How many own keys of former generations go on decrypting: a bound for what rotates without an end.
 const RETIRED_KEPT: usize = 8;
@@ -18,11 +18,44 @@ pub(super) struct Retired {
     until: Timestamp,
 }
 
+/// An own key that will be gone: its file is missing or came back broken, or it holds another key.
+pub(crate) struct Retiring<'a> {
+    /// From the configuration.
+    pub(crate) name: Option<&'a str>,
+    /// Where it came from.
+    pub(crate) location: &'a Location,
+    /// Its certificate; a key on P-256 and a bare one have none.
+    pub(crate) certificate: Option<&'a Certificate>,
+    /// From then on it is gone.
+    pub(crate) until: Timestamp,
+    /// Another key has its place, and it does nothing but decrypt; else it is used as before.
+    pub(crate) is_replaced: bool,
+}
+
+impl<'a> Retiring<'a> {
+    fn of(key: &'a OwnKey, until: Timestamp, is_replaced: bool) -> Self {
+        let OwnKey { name, location, certificate, .. } = key;
+        Self { name: name.as_deref(), location, certificate: certificate.as_ref(), until, is_replaced }
+    }
+
+    fn of_ec(EcKey { name, location, .. }: &'a EcKey, until: Timestamp) -> Self {
+        Self { name: name.as_deref(), location, certificate: None, until, is_replaced: false }
+    }
+
+    /// What a person calls it: its name, else its file.
+    pub(crate) fn called(&self) -> String {
+        self.name.map_or_else(|| self.location.short(), str::to_owned)
+    }
+}
+
 impl Ring {
-    /// Own keys that will be gone, each with the moment: their files are missing, or hold other ones.
-    pub(crate) fn retiring(&self) -> impl Iterator<Item = (&OwnKey, Timestamp)> {
-        let missing = self.parts.own.iter().filter_map(|slot| Some((&**slot.key.as_ref()?, slot.until?)));
-        missing.chain(self.retired.iter().map(|retired| (&*retired.key, retired.until)))
+    /// Own keys that will be gone.
+    pub(crate) fn retiring(&self) -> impl Iterator<Item = Retiring<'_>> {
+        let Self { parts: RingEntries { own, ec, .. }, retired, .. } = self;
+        let missing =
+            own.iter().filter_map(|slot| Some(Retiring::of(slot.key.as_ref()?, slot.until?, false)));
+        let of_ec = ec.iter().filter_map(|slot| Some(Retiring::of_ec(slot.key.as_ref()?, slot.until?)));
+        missing.chain(of_ec).chain(retired.iter().map(|one| Retiring::of(&one.key, one.until, true)))
     }
 
     /// Whether a certificate began or ended, or a key ought to be gone, since this ring was made.
@@ -30,10 +63,7 @@ impl Ring {
         let own = self.own.iter().filter_map(|key| key.certificate.as_ref());
         let peers = self.peers.iter().filter_map(|peer| peer.certificate.as_ref());
         let authorities = self.authorities().iter().map(|authority| authority.dates);
-        let is_over = |until: Timestamp| until <= now;
-        let mut ends =
-            self.retiring().map(|(_, until)| until).chain(self.parts.ec.iter().filter_map(|slot| slot.until));
-        ends.any(is_over)
+        self.retiring().any(|key| key.until <= now)
             || own
                 .chain(peers)
                 .map(Certificate::dates)
@@ -66,7 +96,7 @@ pub(super) fn succeed(previous: &Ring, next: Ring, retire_after: Duration) -> Ri
 }
 
 /// Puts the key of the former generation where the file broke meanwhile, unless `keys.ca_file` has come to refuse it. One whose file is
-/// missing stays until `end`, counted from when that was seen first; `None`: it stays.
+/// missing stays until `end`, counted from when that was seen first, also where the file comes back broken; `None`: it stays.
 fn fall_back<T>(
     slot: &mut Slot<T>,
     previous: &[Slot<T>],
@@ -78,7 +108,7 @@ fn fall_back<T>(
         return;
     }
     let Some(former) = previous.iter().find(|former| former.entry == slot.entry) else { return };
-    let until = end.filter(|_| slot.lacks_file()).map(|end| former.until.unwrap_or(end));
+    let until = former.until.or(end.filter(|_| slot.lacks_file()));
     let key = former.key.as_ref().filter(|_| until.is_none_or(|until| until > now));
     if let Some(key) = key.filter(|key| is_trusted(key)) {
         slot.key = Some(Arc::clone(key));

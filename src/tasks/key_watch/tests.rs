@@ -176,7 +176,7 @@ fn a_replaced_key_is_gone_at_its_end_without_a_change_of_files() {
     let Watched { dir, clock, mut watcher, keyring, .. } = watched();
     fs::write(dir.path().join("own.key"), STRANGER).unwrap();
     look(&mut watcher, false);
-    let (_, end) = keyring.current().retiring().map(|(key, until)| (key.uses, until)).next().unwrap();
+    let (_, end) = keyring.current().retiring().map(|key| (key.called(), key.until)).next().unwrap();
     clock.set(Timestamp::from_millis(end.millis() - 1));
     look(&mut watcher, false);
     assert_eq!(keyring.current().retiring().count(), 1);

@@ -189,15 +189,14 @@ pub(super) fn keys(standing: &Standing) -> Markup {
         let name = html! { (dated.place.name) @if dated.number > 1 { " " small { (dated.whose) } } };
         vec![name, html! { (role) }, left, words::time(dated.dates.not_after)]
     });
-    let retiring = standing.ring.retiring().map(|(own, until)| {
-        let name = own.name.clone().unwrap_or_else(|| own.location.short());
-        let is_missing = standing.ring.own().iter().any(|used| std::ptr::eq(&**used, own));
+    let retiring = standing.ring.retiring().map(|key| {
+        let (name, until) = (key.called(), words::time(key.until));
         html! {
             li {
-                @if is_missing {
-                    "The file of " (name) " is missing. Its key is used as before until " (words::time(until)) " or a restart, and is gone then: put the file back."
+                @if key.is_replaced {
+                    "The former key of " (name) " was replaced. It decrypts until " (until) " or a restart, and signs no more."
                 } @else {
-                    "The former key of " (name) " was replaced. It decrypts until " (words::time(until)) " or a restart, and signs no more."
+                    "The file of " (name) " is missing or broken. Its key is used as before until " (until) " or a restart, and is gone then: put the file back."
                 }
             }
         }

@@ -117,8 +117,8 @@ fn replaced_key_is_gone_after_retire_after_counted_from_when_that_was_seen() {
     volume.write("second.crt", &vector("partner-old.crt.pem"));
     let second_ring = Ring::succeed(&first, volume.load_after(HOUR), DAY);
     let retiring: Vec<_> =
-        second_ring.retiring().map(|(key, until)| (key.private.modulus_len(), until)).collect();
-    assert_eq!(retiring, [(384, after(HOUR + DAY))]);
+        second_ring.retiring().map(|key| (key.certificate.map(Certificate::thumbprint), key.until)).collect();
+    assert_eq!(retiring, [(Some(second()), after(HOUR + DAY))]);
     let third = Ring::succeed(&second_ring, volume.load_after(DAY), DAY);
     assert!(third.decryptor(&second()).is_some(), "a reload gives it no more time, and takes none");
     assert!(!third.is_stale(after(DAY)) && third.is_stale(after(HOUR + DAY)));
@@ -141,7 +141,7 @@ fn key_whose_file_is_missing_stays_whole_until_its_end_and_is_gone_then() {
             && trouble.what.ends_with(&format!("stays in use until {end}, and not after a restart)")),
         "{trouble}"
     );
-    assert_eq!(second.retiring().map(|(_, until)| until).collect::<Vec<_>>(), [after(HOUR + DAY)]);
+    assert_eq!(second.retiring().map(|key| key.until).collect::<Vec<_>>(), [after(HOUR + DAY)]);
 
     let third = Ring::succeed(&second, volume.load_after(DAY), DAY);
     assert!(third.signer(Some("partner")).is_some() && third.is_stale(after(HOUR + DAY)));
@@ -164,7 +164,30 @@ fn key_whose_file_went_missing_and_comes_back_as_another_one_has_no_more_time_th
     volume.write("second.key", &vector("partner-old.key.pem"));
     volume.write("second.crt", &vector("partner-old.crt.pem"));
     let replaced = Ring::succeed(&missing, volume.load_after(HOUR), DAY);
-    assert_eq!(replaced.retiring().map(|(_, until)| until).collect::<Vec<_>>(), [after(DAY)]);
+    assert_eq!(replaced.retiring().map(|key| key.until).collect::<Vec<_>>(), [after(DAY)]);
+}
+
+#[test]
+fn key_whose_file_went_missing_and_comes_back_broken_has_no_more_time_than_before() {
+    let mut volume = Volume::new();
+    volume.write("second.key", &vector("ec.key.pem"));
+    let second = &mut volume.keys.own[1];
+    (second.name, second.uses) = (Some("second".into()), Uses { sign: true, decrypt: false });
+    let files = ["partner.p12", "second.key"];
+    let first = volume.load();
+    files.iter().for_each(|file| fs::remove_file(volume.path(file)).unwrap());
+    let missing = Ring::succeed(&first, volume.load(), DAY);
+    files.iter().for_each(|file| volume.write(file, b"half"));
+    let broken = Ring::succeed(&missing, volume.load_after(HOUR), DAY);
+    files.iter().for_each(|file| fs::remove_file(volume.path(file)).unwrap());
+    let again = Ring::succeed(&broken, volume.load_after(2 * HOUR), DAY);
+    for ring in [&missing, &broken, &again] {
+        let retiring: Vec<_> = ring.retiring().map(|key| (key.called(), key.until)).collect();
+        assert_eq!(retiring, ["partner", "second"].map(|name| (name.to_owned(), after(DAY))));
+        assert!(!ring.is_stale(after(HOUR)) && ring.is_stale(after(DAY)));
+    }
+    let gone = Ring::succeed(&broken, volume.load_after(DAY), DAY);
+    assert!(gone.signer(Some("partner")).is_none() && gone.ec_signer("second").is_none());
 }
 
 #[test]
