@@ -1,13 +1,15 @@
 //! `POST /v1/log`: how much is logged, from now on until the next start.
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
+use tracing::level_filters::LevelFilter;
 use utoipa::{IntoParams, ToSchema};
 
-use super::Ops;
+use super::{Ops, reload};
 use crate::error::{Error, Result};
 use crate::faces::request::Query;
+use crate::http::server::Peer;
 use crate::telemetry::{name_of, named, names};
 
 #[derive(Deserialize, IntoParams)]
@@ -29,11 +31,24 @@ pub(super) struct Levels {
 
 /// Sets how much is logged, until the next start. No level shows what other libraries log below `warn`, or anything of a person.
 #[utoipa::path(post, path = "/v1/log", params(Asked), responses((status = 200, description = "It counts from now on.", body = Levels)))]
-pub(super) async fn set(State(ops): State<Ops>, Query(asked): Query<Asked>) -> Result<Json<Levels>> {
+pub(super) async fn set(
+    State(ops): State<Ops>,
+    peer: Option<Extension<Peer>>,
+    Query(asked): Query<Asked>,
+) -> Result<Json<Levels>> {
     let level = named(&asked.level).ok_or_else(|| {
         Error::field("", "there is no such level").advise(format!("Write one of {}.", names()))
     })?;
-    let (level, former) = (name_of(level), name_of(ops.app.level().replace(level)));
-    tracing::warn!(to = level, former, "the level of the log is set on request");
-    Ok(Json(Levels { level, former }))
+    let (by, counts) = (reload::asked_by(peer), ops.app.level());
+    let tell = |former| {
+        let (to, former) = (name_of(level), name_of(former));
+        tracing::warn!(by, to, former, "the level of the log is set on request");
+    };
+    // While the former one counts: `off` would let nothing of it through.
+    tell(counts.get());
+    let former = counts.replace(level);
+    if former < LevelFilter::WARN {
+        tell(former);
+    }
+    Ok(Json(Levels { level: name_of(level), former: name_of(former) }))
 }

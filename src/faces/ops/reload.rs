@@ -135,10 +135,7 @@ impl Reloaded {
             refused: of_keys.chain(others).collect(),
             retiring: ring
                 .retiring()
-                .map(|(own, until)| Retiring {
-                    name: own.name.clone().unwrap_or_else(|| own.location.short()),
-                    until: until.to_iso(),
-                })
+                .map(|key| Retiring { name: key.called(), until: key.until.to_iso() })
                 .collect(),
         }
     }
@@ -152,6 +149,10 @@ pub(super) async fn reload(
     request: Request,
 ) -> Result<Json<Reloaded>> {
     refuse_query(&request)?;
-    let by = peer.map_or_else(|| "unknown".to_owned(), |Extension(peer)| decision::name(&peer));
-    Ok(Json(ops.app.reload().now(&by).await))
+    Ok(Json(ops.app.reload().now(&asked_by(peer)).await))
+}
+
+/// Who asks, as the log has it: an address or a certificate.
+pub(super) fn asked_by(peer: Option<Extension<Peer>>) -> String {
+    peer.map_or_else(|| "unknown".to_owned(), |Extension(peer)| decision::name(&peer))
 }

@@ -235,6 +235,11 @@ impl Gateway {
         Some((reply.status.as_u16(), serde_json::from_slice(&reply.body).unwrap()))
     }
 
+    /// `ip:port` of the listener of operators.
+    pub(crate) fn ops(&self) -> String {
+        self.ports[2].address()
+    }
+
     /// What is scraped.
     pub(crate) async fn metrics(&self) -> String {
         let url = format!("http://{}/metrics", self.ports[2].address());

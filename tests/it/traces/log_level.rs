@@ -5,6 +5,7 @@ use mosip_gateway::upstream::Reply;
 use serde_json::{Value, json};
 
 use crate::support::gateway::Running;
+use crate::support::process;
 
 async fn ask(gateway: &Running, query: &str, pairs: &[(&'static str, &str)]) -> Reply {
     let url = format!("http://{}/v1/log{query}", gateway.ops);
@@ -41,6 +42,25 @@ async fn a_level_is_set_until_the_next_start_and_one_that_does_not_exist_is_refu
         "off",
         "what is refused changes nothing"
     );
+}
+
+#[tokio::test]
+async fn who_sets_the_level_is_logged_also_where_nothing_is_from_then_on() {
+    let mut gateway = process::Gateway::new();
+    gateway.start();
+    gateway.ready().await;
+    for level in ["off", "error", "info"] {
+        let url = format!("http://{}/v1/log?level={level}", gateway.ops());
+        assert!(process::post(&process::client(), &url, String::new()).await.unwrap().status.is_success());
+    }
+    gateway.end().await;
+    let log = gateway.whole_log();
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let told: Vec<_> =
+        lines.filter(|line| line["message"] == "the level of the log is set on request").collect();
+    let levels: Vec<_> = told.iter().map(|line| [&line["former"], &line["to"]]).collect();
+    assert_eq!(levels, [["info", "off"], ["error", "info"]], "one line each: {log}");
+    assert!(told.iter().all(|line| line["by"].as_str().unwrap().starts_with("127.0.0.1")), "{told:?}");
 }
 
 #[tokio::test]
