@@ -189,7 +189,7 @@ impl From<MakeError> for Failure {
     fn from(error: MakeError) -> Self {
         let text = error.to_string();
         match error {
-            MakeError::Bits(_) | MakeError::Subject => Self::Usage(text),
+            MakeError::Bits(_) | MakeError::Subject | MakeError::Control(_) => Self::Usage(text),
             MakeError::File { .. } => Self::Environment(text),
             _ => Self::Unfit(text),
         }

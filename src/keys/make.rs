@@ -80,6 +80,9 @@ pub enum MakeError {
         "the subject is not of the form C=XX, O=Ministry, CN=partner: each once, and a comma inside one of them as \\,"
     )]
     Subject,
+    /// One of the names holds it.
+    #[error("{0} of the subject holds a control character, such as a line break or a tab: leave it out")]
+    Control(String),
     /// A moment before year 1 or after 9999.
     #[error("the dates are out of range")]
     Dates,

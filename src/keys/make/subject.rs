@@ -30,6 +30,9 @@ impl FromStr for DistinguishedName {
                 "CN" => &mut common_name,
                 _ => return Err(MakeError::Subject),
             };
+            if value.chars().any(char::is_control) {
+                return Err(MakeError::Control(name.to_owned()));
+            }
             if value.is_empty() || slot.replace(value.to_owned()).is_some() {
                 return Err(MakeError::Subject);
             }
@@ -79,6 +82,19 @@ mod tests {
         let subject: DistinguishedName = r"C=XX, O=Registry\, Ministry of Justice, CN=a\\b".parse().unwrap();
         let names = (subject.organization.as_str(), subject.common_name.as_str());
         assert_eq!(names, ("Registry, Ministry of Justice", r"a\b"));
+    }
+
+    #[test]
+    fn a_control_character_is_refused_and_its_field_named() {
+        for (text, field) in [
+            ("C=XX,O=Min\nistry,CN=a", "O"),
+            ("C=XX,O=b,CN=a\0", "CN"),
+            ("C=X\u{1b},O=b,CN=a", "C"),
+            ("C=XX,O=b,CN=a\\\u{85}c", "CN"),
+        ] {
+            let refused = text.parse::<DistinguishedName>().unwrap_err().to_string();
+            assert!(refused.starts_with(&format!("{field} of the subject")), "{text:?}: {refused}");
+        }
     }
 
     #[test]
