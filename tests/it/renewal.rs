@@ -219,7 +219,7 @@ async fn keys_are_rotated_under_load_and_no_request_fails() {
     for told in [
         "Put right: keystore.p12: is missing (the key loaded before stays in use until ",
         ", and not after a restart).",
-        "The file of partner is missing. Its key is used as before until ",
+        "The file of partner is missing or broken. Its key is used as before until ",
         "The former key of opencrvs-priv.key was replaced. It decrypts until ",
     ] {
         assert!(page.contains(told), "{told}: {page}");
@@ -237,11 +237,12 @@ async fn a_destination_whose_key_is_gone_is_said_to_lack_it() {
     let gateway = Running::start(&[("KEYS__DIR", volume.path()), ("KEYS__RETIRE_AFTER", "0s")]).await;
     let rows_of_ida = async || {
         let page = page(&gateway).await;
-        let rows = page.split("<tr>").filter(|row| row.contains("records of jobs, to IDA"));
+        let rows = page.split("<tr ").filter(|row| row.contains("records of jobs, to IDA"));
         rows.map(str::to_owned).collect::<Vec<_>>()
     };
     let [row] = &rows_of_ida().await[..] else { panic!("IDA has one row") };
     assert!(row.contains("Flows") && !row.contains("Lacks"), "{row}");
+    assert!(row.contains("data-head=\"Destination\">IDA<"), "{row}");
     volume.remove("keystore.p12");
     assert_eq!(refused(&gateway).await.0, "keystore.p12");
     let [row] = &rows_of_ida().await[..] else { panic!("IDA has one row") };

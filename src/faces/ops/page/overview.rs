@@ -103,13 +103,13 @@ pub(super) fn channels(standing: &Standing) -> Markup {
             @if let Some(rate) = channel.per_minute { " " small { (words::rate(rate)) } }
         };
         let system = standing.system(&channel.destination);
-        vec![html! { (system) }, html! { (what) }, html! { (channel.host_to_look_at()) }, state, waiting, taken, why]
+        vec![html! { (what) }, html! { (system) }, html! { (channel.host_to_look_at()) }, state, waiting, taken, why]
     });
     section(
         "channels",
         "MOSIP, OpenCRVS, the mediator and other ID systems",
         html! {
-            (table("channels", &["Destination", "What", "Host", "State", "Waiting", "Last taken", "Reason"], rows))
+            (table("channels", &["What", "Destination", "Host", "State", "Waiting", "Last taken", "Reason"], rows))
             @if standing.channels.iter().any(|channel| channel.per_minute.is_some()) { p { small { (OVER) } } }
         },
     )
