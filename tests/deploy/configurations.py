@@ -24,7 +24,7 @@ def of_manifests(text):
     """The files of the configuration and the variables of the container `gateway`."""
     objects = [one for one in yaml.safe_load_all(text) if one]
     maps = {one["metadata"]["name"]: one["data"] for one in objects if one["kind"] == "ConfigMap"}
-    [pod] = [one["spec"]["template"]["spec"] for one in objects if one["kind"] == "StatefulSet"]
+    [pod] = [one["spec"]["template"]["spec"] for one in objects if one["kind"] in ("StatefulSet", "Deployment")]
     [container] = [one for one in pod.get("initContainers", []) + pod["containers"] if one["name"] == "gateway"]
     mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
     [volume] = [volume for volume in pod["volumes"] if mounts.get(volume["name"]) == CONFIG]
@@ -33,8 +33,13 @@ def of_manifests(text):
 
 
 def of_compose(text, config):
-    """The variables of its service; its configuration is its reader's own, so that of `config` stands in."""
-    return config, yaml.safe_load(text)["services"]["gateway"]["environment"]
+    """The variables of its gateways; the configuration is its reader's own, so that of `config` stands in."""
+    services = yaml.safe_load(text)["services"]
+    gateways = [service["environment"] for name, service in services.items() if name.startswith("gateway")]
+    assert all(one == gateways[0] for one in gateways), "gateways of one database differ"
+    if "MOSIP_GATEWAY__OUTBOX__URL_FILE" in gateways[0]:
+        config = {file: re.sub(r"(?m)^path *= .*outbox\.db.*\n", "", text) for file, text in config.items()}
+    return config, gateways[0]
 
 
 def examine(program, name, files, variables):
@@ -54,8 +59,7 @@ def examine(program, name, files, variables):
             for secret in re.findall(re.escape(root) + r"/run/secrets/[\w./-]+", text):
                 Path(secret).parent.mkdir(exist_ok=True)
                 if not Path(secret).exists():
-                    is_key = secret.endswith("outbox.key")
-                    Path(secret).write_bytes(KEY if is_key else b"a secret of more than sixteen characters")
+                    Path(secret).write_bytes(SECRETS.get(Path(secret).name, SECRET))
                     Path(secret).chmod(0o600)
         arguments = [program, "doctor", "--allow-example-keys"]
         ended = subprocess.run(arguments, env=settings, capture_output=True, text=True)
@@ -65,7 +69,12 @@ def examine(program, name, files, variables):
         print(f"{name}: {said.strip().splitlines()[-1]}")
 
 
-KEY = b"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n"
+SECRET = b"a secret of more than sixteen characters"
+# Those that have a form. Nobody answers at the URL, which `doctor` says.
+SECRETS = {
+    "outbox.key": b"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n",
+    "outbox.url": b"postgresql://gateway@127.0.0.1:1/outbox",
+}
 
 
 def main():
@@ -75,7 +84,7 @@ def main():
     # The variables of compose.yaml name the same secrets in another folder.
     files = {name: text.replace("/run/secrets/mosip-gateway/", "/run/secrets/") for name, text in files.items()}
     for name, text in texts.items():
-        configuration = of_compose(text, files) if name == "compose" else of_manifests(text)
+        configuration = of_compose(text, files) if name.startswith("compose") else of_manifests(text)
         examine(os.path.realpath(program), name, *configuration)
 
 

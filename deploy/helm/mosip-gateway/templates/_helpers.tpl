@@ -17,6 +17,11 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 
+{{/* What writes the pod: several that share a database replace each other, and one whose database is a file has a volume. */}}
+{{- define "mosip-gateway.kind" -}}
+{{ if .Values.postgresql.enabled }}Deployment{{ else }}StatefulSet{{ end }}
+{{- end }}
+
 {{/* Of the pod: secrets and the volume belong to this group; nobody else reads them. */}}
 {{- define "mosip-gateway.podSecurityContext" -}}
 fsGroup: 65532
@@ -35,7 +40,11 @@ restartPolicy: Always
 {{- end }}
 env:
   - { name: MOSIP_GATEWAY__KEYS__DIR, value: /data/secrets/mosip }
+  {{- if .Values.postgresql.enabled }}
+  - { name: MOSIP_GATEWAY__OUTBOX__URL_FILE, value: /run/secrets/mosip-gateway/outbox.url }
+  {{- else }}
   - { name: MOSIP_GATEWAY__OUTBOX__PATH, value: /var/lib/mosip-gateway/outbox.db }
+  {{- end }}
   - { name: MOSIP_GATEWAY__OUTBOX__KEY_FILE, value: /run/secrets/mosip-gateway/outbox.key }
   # The kubelet and Prometheus come from outside the pod. Off the loopback the page is there only with a token.
   - { name: MOSIP_GATEWAY__LISTEN__OPS, value: "0.0.0.0:4548" }
@@ -86,10 +95,12 @@ volumeMounts:
   - { name: config, mountPath: /etc/mosip-gateway, readOnly: true }
   - { name: keys, mountPath: /data/secrets/mosip, readOnly: true }
   - { name: secrets, mountPath: /run/secrets/mosip-gateway, readOnly: true }
+  {{- if not .Values.postgresql.enabled }}
   - { name: outbox, mountPath: /var/lib/mosip-gateway }
+  {{- end }}
 {{- end }}
 
-{{/* The volumes of the container but `outbox`, which a StatefulSet claims for its pod. */}}
+{{/* The volumes of the container but `outbox`, which a StatefulSet claims for its pod; there is none with PostgreSQL. */}}
 {{- define "mosip-gateway.volumes" -}}
 - name: config
   configMap: { name: {{ include "mosip-gateway.fullname" . }} }
