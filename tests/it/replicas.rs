@@ -1,7 +1,10 @@
 //! Two gateways, each a process of its own, over one database on PostgreSQL. Skipped, with a word, where `MOSIP_GATEWAY_TEST_POSTGRES` names none.
 
+mod upgrade;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use mosip_gateway::clock::Clock;
@@ -38,7 +41,8 @@ impl Shared {
             return None;
         };
         let dir = tempfile::tempdir().unwrap();
-        let schema = format!("replicas_{}", std::process::id());
+        static MADE: AtomicUsize = AtomicUsize::new(0);
+        let schema = format!("replicas_{}_{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
         let shared = Self { dir, server, schema };
         shared.sql(&format!("CREATE SCHEMA {}", shared.schema)).await;
         let mark = if shared.server.contains('?') { '&' } else { '?' };

@@ -7,6 +7,7 @@ use data_encoding::HEXLOWER;
 
 use super::clock;
 use super::open::{self, OpenError};
+use super::schema;
 use super::session::{Failure, Kind, Session};
 use super::site::Site;
 use super::tx::Transaction;
@@ -20,7 +21,8 @@ use crate::store::group::{self, Waiting};
 const RUNS: u32 = 4;
 /// How old what is known of the size of the database may be.
 const SIZE: Duration = Duration::from_secs(60);
-const CLASS: i32 = super::schema::LOCKS;
+const CLASS: i32 = schema::LOCKS;
+const ALL: i32 = schema::ALL;
 
 /// One connection, and the number of the commits that were made over it and over those before it.
 pub(super) struct Desk {
@@ -130,8 +132,9 @@ impl Desk {
     }
 
     fn try_to_write(&mut self) -> Result<(), Failure> {
-        // A connection from before may lead to a server that is none any more.
+        // A connection from before may lead to a server that is none any more, and the database may be another one.
         self.session = None;
+        *self.site.is_open() = false;
         let session = self.session()?;
         let trial = "INSERT INTO meta (name, value) VALUES ('trials', 1) ON CONFLICT (name) DO UPDATE SET value=meta.value+1";
         let written = session.run(trial, &[]).map(drop);
@@ -282,10 +285,10 @@ fn run_jobs(session: &mut Session, group: &mut [Waiting]) -> Result<bool, Ended>
 fn beginning(group: &[Waiting]) -> String {
     let mut begin = "BEGIN ISOLATION LEVEL READ COMMITTED; ".to_owned();
     if group.iter().any(|job| job.locks.is_empty()) {
-        begin.push_str(&format!("SELECT pg_advisory_xact_lock({CLASS}, 0); {}", clock::READ));
+        begin.push_str(&format!("SELECT pg_advisory_xact_lock({CLASS}, {ALL}); {}", clock::READ));
         return begin;
     }
-    begin.push_str(&format!("SELECT pg_advisory_xact_lock_shared({CLASS}, 0)"));
+    begin.push_str(&format!("SELECT pg_advisory_xact_lock_shared({CLASS}, {ALL})"));
     let mut numbers: Vec<i32> = group.iter().flat_map(|job| &job.locks).map(|name| number_of(name)).collect();
     numbers.sort_unstable();
     numbers.dedup();

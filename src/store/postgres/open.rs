@@ -90,15 +90,15 @@ fn migrate(session: &mut Session, site: &Site) -> Result<(), OpenError> {
             let rows = session.rows(&ask, &[]).map_err(|error| failed(session, error))?;
             let number = |index| rows.first().and_then(|row| row.try_get::<_, i64>(index).ok());
             let (version, readable_by) = (number(0).unwrap_or(0), number(1).unwrap_or(i64::MAX));
-            if readable_by > schema::newest() {
-                return Err(site.refused(format!(
-                    "version {version} of the outbox was written by a newer gateway (this one knows {}); run that one, or restore the backup that was made before the update",
-                    schema::newest()
-                )));
-            }
+            schema::check_readable(readable_by).map_err(|what| site.refused(what))?;
             version
         }
     };
+    if seen < schema::newest() {
+        // What other gateways have under way would be in its way, and it in theirs.
+        let alone = format!("SELECT pg_advisory_xact_lock({}, {})", schema::LOCKS, schema::ALL);
+        session.execute(&alone).map_err(|error| failed(session, error))?;
+    }
     for migration in schema::MIGRATIONS.iter().skip(usize::try_from(seen).unwrap_or(0)) {
         session.execute(migration).map_err(|error| failed(session, error))?;
     }

@@ -1,7 +1,8 @@
 //! The tables, and how an older database becomes one of today.
 //!
 //! A migration only adds what a gateway of the version before can ignore, so that gateways are updated one after the other. One that
-//! cannot keep to this sets `readable_by` in the table that marks the database as ours: the oldest version that may still work on it.
+//! cannot keep to this sets `readable_by` in the table that marks the database as ours: the oldest version that may still work on it. Older
+//! gateways look at it in each transaction, and do nothing more from then on.
 
 /// The table that marks the database as ours.
 pub(super) const MARK: &str = "mosip_gateway";
@@ -9,6 +10,8 @@ pub(super) const MARK: &str = "mosip_gateway";
 pub(super) const LOCKS: i32 = 0x4D47_4F42;
 /// Held while the tables are made or changed.
 pub(super) const LOCK: i32 = 1;
+/// Held, together with others, by what names its rows; alone, by what does not, and by a migration.
+pub(super) const ALL: i32 = 0;
 /// `server_version_num` of the oldest PostgreSQL that is tested with.
 pub(super) const OLDEST_SERVER: i64 = 150_000;
 
@@ -25,6 +28,17 @@ pub(super) const LATER: &str = "state='queued' AND next_at>0";
 /// The newest version.
 pub(super) const fn newest() -> i64 {
     MIGRATIONS.len() as i64
+}
+
+/// What to do where the oldest version that may work on a database is a later one than this program knows.
+pub(super) fn check_readable(by: i64) -> Result<(), String> {
+    if by <= newest() {
+        return Ok(());
+    }
+    Err(format!(
+        "the outbox was written by a newer gateway and cannot be used by one that is older than version {by} of it (this one knows {}); run that one, or restore the backup that was made before the update",
+        newest()
+    ))
 }
 
 const FIRST: &str = r#"

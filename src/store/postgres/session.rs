@@ -12,6 +12,7 @@ use tokio_postgres::{Client, Row, SimpleQueryMessage, Statement};
 
 use super::clock;
 use super::connect::Target;
+use super::schema;
 use crate::error::{Code, Error, Result};
 use crate::store::Millis;
 
@@ -125,17 +126,23 @@ impl Session {
         Ok(rows)
     }
 
-    /// A transaction begins. What `statements` answer as `clock` is its time.
+    /// A transaction begins. What `statements` answer as `clock` is its time; one that a newer gateway does not let us run is refused.
     pub(super) fn begin(&mut self, statements: &str) -> Result<()> {
         (self.failure, self.has_written, self.clock) = (None, false, None);
         let Self { runtime, client, .. } = self;
         let outcome = wait(runtime.as_ref(), client.simple_query(statements));
-        let clock = |message: &SimpleQueryMessage| match message {
-            SimpleQueryMessage::Row(row) => row.try_get("clock").ok().flatten()?.parse().ok(),
-            _ => None,
+        let answers = self.note(outcome)?;
+        let number = |name| {
+            answers.iter().find_map(|message| match message {
+                SimpleQueryMessage::Row(row) => row.try_get(name).ok().flatten()?.parse().ok(),
+                _ => None,
+            })
         };
-        self.clock = self.note(outcome)?.iter().find_map(clock);
-        Ok(())
+        self.clock = number("clock");
+        match number("readable_by").map_or(Ok(()), schema::check_readable) {
+            Ok(()) => Ok(()),
+            Err(what) => self.note(Err(Failure { kind: Kind::Unwritable, error: unwritable(&what) })),
+        }
     }
 
     /// The outbox's clock.

@@ -27,6 +27,25 @@ fn a_newer_database_is_opened_where_it_says_that_this_version_may_and_refused_el
     assert!(refused.contains("version 99") && refused.contains("newer gateway"), "{refused}");
 }
 
+#[tokio::test]
+async fn a_gateway_that_runs_does_nothing_more_where_a_newer_one_says_that_it_may_not() {
+    let Some(home) = Home::new() else { return };
+    let store = home.store();
+    store.run(count).await.unwrap();
+    home.sql("UPDATE mosip_gateway SET version=99, readable_by=99");
+    assert_eq!(store.take(Vec::new(), count).await.unwrap_err().code(), Code::Storage);
+    for _ in 0..2 {
+        let trouble = store.trouble().unwrap();
+        assert!(trouble.detail().contains("newer gateway"), "{trouble:?}");
+        assert!(store.look_after().await.is_err(), "it stays so");
+    }
+    assert_eq!(home.number("SELECT value FROM meta WHERE name='n'"), 1);
+    home.sql("UPDATE mosip_gateway SET version=1, readable_by=1");
+    store.look_after().await.unwrap();
+    store.run(count).await.unwrap();
+    assert_eq!(home.number("SELECT value FROM meta WHERE name='n'"), 2, "it goes on by itself");
+}
+
 #[test]
 fn tables_of_another_program_are_left_alone() {
     let Some(home) = Home::new() else { return };
