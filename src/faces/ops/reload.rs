@@ -1,11 +1,12 @@
 //! Keys and certificates, read again because somebody asks: a post, or a signal.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::extract::{Request, State};
 use axum::{Extension, Json};
 use serde::Serialize;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use utoipa::ToSchema;
 
 use super::{Ops, decision};
@@ -23,6 +24,28 @@ pub(crate) struct Reload {
     keys: Keyring,
     looks: mpsc::Sender<oneshot::Sender<()>>,
     certificates: watch::Receiver<Arc<Certificates>>,
+    turns: Arc<Turns>,
+}
+
+/// Whoever asks while the files are read waits for one more reading, together with all that do.
+#[derive(Default)]
+struct Turns {
+    begun: AtomicU64,
+    /// The last one that ended. Held while one is under way.
+    ended: Mutex<u64>,
+}
+
+impl Turns {
+    /// Has `read` run, unless one that began after this call ends before it is its turn.
+    async fn share(&self, read: impl Future<Output = ()>) {
+        let before = self.begun.load(Ordering::Relaxed);
+        let mut ended = self.ended.lock().await;
+        if *ended <= before {
+            let this = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
+            read.await;
+            *ended = this;
+        }
+    }
 }
 
 /// What came of it.
@@ -72,7 +95,7 @@ impl Reload {
         looks: mpsc::Sender<oneshot::Sender<()>>,
         certificates: watch::Receiver<Arc<Certificates>>,
     ) -> Self {
-        Self { keys, looks, certificates }
+        Self { keys, looks, certificates, turns: Arc::default() }
     }
 
     /// Over `keys`, where there are no other certificates.
@@ -86,7 +109,7 @@ impl Reload {
         Arc::clone(&self.certificates.borrow())
     }
 
-    /// Reads all of them again, for `by`, and waits for it; no longer than a volume may take.
+    /// Reads all of them again, for `by`, and waits for it; no longer than a volume may take, or twice as long behind another one.
     pub(crate) async fn now(&self, by: &str) -> Reloaded {
         let certificates = async {
             let (done, wait) = oneshot::channel();
@@ -94,7 +117,11 @@ impl Reload {
                 let _ = wait.await;
             }
         };
-        tokio::join!(self.keys.reload(), certificates);
+        self.turns
+            .share(async {
+                tokio::join!(self.keys.reload(), certificates);
+            })
+            .await;
         let reloaded = Reloaded::of(&self.keys.current(), &self.certificates());
         tracing::info!(by, refused = reloaded.refused.len(), "keys and certificates were read again");
         reloaded
@@ -155,4 +182,51 @@ pub(super) async fn reload(
 /// Who asks, as the log has it: an address or a certificate.
 pub(super) fn asked_by(peer: Option<Extension<Peer>>) -> String {
     peer.map_or_else(|| "unknown".to_owned(), |Extension(peer)| decision::name(&peer))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::{join, join_all};
+
+    use super::*;
+    use crate::keys::ring::fake::ring;
+    use crate::keys::settings::UnknownThumbprint;
+
+    #[tokio::test]
+    async fn those_who_ask_while_the_files_are_read_share_one_more_reading() {
+        let (looks, mut asked) = mpsc::channel::<oneshot::Sender<()>>(1);
+        let reload = Reload::new(
+            Keyring::fixed(ring(&[], UnknownThumbprint::Reject)),
+            looks,
+            watch::channel(Arc::default()).1,
+        );
+        let answering = async {
+            let mut count = 0;
+            while let Some(done) = asked.recv().await {
+                count += 1;
+                // All others ask before the first one is answered.
+                tokio::task::yield_now().await;
+                done.send(()).unwrap();
+            }
+            count
+        };
+        let asking = async move {
+            let all = join_all((0..20).map(|_| reload.now("a test"))).await;
+            assert_eq!(all.len(), 20, "each is answered");
+        };
+        assert_eq!(join(asking, answering).await.1, 2);
+    }
+
+    #[tokio::test]
+    async fn who_hangs_up_takes_nobody_elses_reading_away() {
+        let turns = Turns::default();
+        let mut first = Box::pin(turns.share(std::future::pending()));
+        assert!(futures_util::poll!(&mut first).is_pending());
+        let mut has_read = false;
+        let mut second = Box::pin(turns.share(async { has_read = true }));
+        assert!(futures_util::poll!(&mut second).is_pending());
+        drop(first);
+        second.await;
+        assert!(has_read);
+    }
 }
