@@ -60,7 +60,7 @@ pub(crate) fn override_level(level: &Level, text: Option<&str>) -> Result<(), Un
     match text.map(named) {
         None => Ok(()),
         Some(Some(named)) => {
-            level.replace(named);
+            level.start_with(named);
             Ok(())
         }
         Some(None) => Err(UnknownLevel),

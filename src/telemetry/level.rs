@@ -39,7 +39,13 @@ pub(crate) fn names() -> String {
 
 /// The level of the log. Cheap to clone; clones change together.
 #[derive(Debug, Clone)]
-pub struct Level(Arc<AtomicUsize>);
+pub struct Level(Arc<Places>);
+
+#[derive(Debug)]
+struct Places {
+    now: AtomicUsize,
+    at_start: AtomicUsize,
+}
 
 impl From<LevelFilter> for Level {
     fn from(level: LevelFilter) -> Self {
@@ -50,17 +56,29 @@ impl From<LevelFilter> for Level {
 impl Level {
     /// `level`, until it is set to another one.
     pub fn new(level: LevelFilter) -> Self {
-        Self(Arc::new(AtomicUsize::new(place(level))))
+        let [now, at_start] = [(); 2].map(|()| AtomicUsize::new(place(level)));
+        Self(Arc::new(Places { now, at_start }))
     }
 
     /// The level now.
     pub fn get(&self) -> LevelFilter {
-        level_at(self.0.load(Ordering::Relaxed))
+        level_at(self.0.now.load(Ordering::Relaxed))
+    }
+
+    /// The level that counts at every start.
+    pub(crate) fn at_start(&self) -> LevelFilter {
+        level_at(self.0.at_start.load(Ordering::Relaxed))
+    }
+
+    /// The start has `level` in place of that of the configuration.
+    pub(super) fn start_with(&self, level: LevelFilter) {
+        self.0.at_start.store(place(level), Ordering::Relaxed);
+        self.replace(level);
     }
 
     /// From now on `level` counts, for every line; the one that counted until now.
     pub fn replace(&self, level: LevelFilter) -> LevelFilter {
-        let former = self.0.swap(place(level), Ordering::Relaxed);
+        let former = self.0.now.swap(place(level), Ordering::Relaxed);
         rebuild_interest_cache();
         level_at(former)
     }

@@ -7,10 +7,11 @@ use tracing::level_filters::LevelFilter;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Ops, reload};
+use crate::config::Trouble;
 use crate::error::{Error, Result};
 use crate::faces::request::Query;
 use crate::http::server::Peer;
-use crate::telemetry::{name_of, named, names};
+use crate::telemetry::{Level, name_of, named, names};
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -27,6 +28,15 @@ pub(super) struct Levels {
     level: &'static str,
     /// What was logged until now.
     former: &'static str,
+}
+
+/// The log has another level than at the start, until somebody sets it back.
+pub(super) fn trouble(level: &Level) -> Option<Trouble> {
+    let (now, at_start) = (name_of(level.get()), name_of(level.at_start()));
+    (now != at_start).then(|| {
+        let what = format!("is {at_start}, and {now} counts, which was set on request");
+        Trouble::new("telemetry.log", what, format!("ask for /v1/log?level={at_start}, or start again"))
+    })
 }
 
 /// Sets how much is logged, until the next start. No level shows what other libraries log below `warn`, or anything of a person.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Ops, failing};
+use super::{Ops, failing, log};
 use crate::clock::{Timestamp, between};
 use crate::config;
 use crate::destinations::{Rows, esignet};
@@ -128,7 +128,13 @@ impl Standing {
             esignet: ops.app.esignet().status().map(|(status, _)| status),
             lacking,
             listeners: ops.app.listeners(),
-            setting_troubles: ops.app.troubles(),
+            setting_troubles: ops
+                .app
+                .troubles()
+                .iter()
+                .cloned()
+                .chain(log::trouble(ops.app.level()))
+                .collect(),
             faces: ops.app.faces(),
             uptime: ledger.uptime(),
         };

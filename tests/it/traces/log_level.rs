@@ -44,6 +44,31 @@ async fn a_level_is_set_until_the_next_start_and_one_that_does_not_exist_is_refu
     );
 }
 
+/// Before its mend nothing but a line of the log told that somebody had left it at `debug`.
+#[tokio::test]
+async fn a_level_that_was_left_is_worth_a_look_until_it_is_set_back() {
+    let gateway = Running::start(&[("TELEMETRY__LOG", "warn")]).await;
+    let told = async || {
+        let read = async |route| {
+            let url = format!("http://{}{route}", gateway.ops);
+            let reply = gateway.request(Method::GET, url, HeaderMap::new(), "").await;
+            String::from_utf8(reply.body.to_vec()).unwrap()
+        };
+        let (ready, page, metrics) = (read("/readyz").await, read("/").await, read("/metrics").await);
+        let line = "is warn, and debug counts, which was set on request";
+        let count = metrics.lines().find(|line| line.contains("setting_troubles{fatal=\"false\"}")).unwrap();
+        (ready.contains(line), page.contains(line), count.to_owned())
+    };
+    let (in_order, before) = ((false, false), told().await);
+    assert_eq!((before.0, before.1), in_order);
+    ask(&gateway, "?level=debug", &[]).await;
+    let left = told().await;
+    assert_eq!((left.0, left.1), (true, true));
+    assert_ne!(left.2, before.2, "it is counted");
+    ask(&gateway, "?level=warn", &[]).await;
+    assert_eq!(told().await, before);
+}
+
 #[tokio::test]
 async fn who_sets_the_level_is_logged_also_where_nothing_is_from_then_on() {
     let mut gateway = process::Gateway::new();
