@@ -52,6 +52,8 @@ pub(crate) struct KeyNeeds {
     pub(crate) signs: bool,
     /// Its name; `None`: the first that signs.
     pub(crate) sign_with: Option<String>,
+    /// The peers of which one has to verify what comes back; none: nothing does.
+    pub(crate) verified_by: Vec<String>,
     /// To whom what goes there is sealed.
     pub(crate) seals_to: Option<Recipient>,
 }
@@ -61,7 +63,11 @@ impl KeyNeeds {
     pub(crate) fn lacking(&self, ring: &Ring, now: Timestamp) -> Vec<Error> {
         let signer = self.signs.then(|| roles::signer(ring, self.sign_with.as_deref(), now).map(drop));
         let recipient = self.seals_to.as_ref().map(|to| roles::recipient(ring, to.name, now).map(drop));
-        [signer, recipient].into_iter().flatten().filter_map(Result::err).collect()
+        [signer, recipient, roles::one_of(ring, &self.verified_by).err().map(Err)]
+            .into_iter()
+            .flatten()
+            .filter_map(Result::err)
+            .collect()
     }
 
     /// That the recipient has nothing but a bare public key in `ring`; `None`: it has a certificate, or is not there at all.

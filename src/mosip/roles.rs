@@ -27,6 +27,14 @@ pub(crate) fn peer<'r>(ring: &'r Ring, name: &str) -> Result<&'r Arc<Peer>> {
     })
 }
 
+/// That one at least of the peers `names` is loaded, or there are no names.
+pub(crate) fn one_of(ring: &Ring, names: &[String]) -> Result<()> {
+    match names.first() {
+        Some(first) if names.iter().all(|name| ring.peer(name).is_none()) => peer(ring, first).map(drop),
+        _ => Ok(()),
+    }
+}
+
 /// The peer `name`, which the caller named at `pointer`.
 pub(crate) fn asked_peer<'r>(ring: &'r Ring, name: &str, pointer: &str) -> Result<&'r Arc<Peer>> {
     match ring.peer_troubles(name) {

@@ -163,9 +163,7 @@ impl Requests {
             if settings.reply_signers.is_empty() {
                 return Err(not_configured("upstream.ida.reply_signers"));
             }
-            if let (true, Some(name)) = (signers(settings, ring).is_empty(), settings.reply_signers.first()) {
-                roles::peer(ring, name)?;
-            }
+            roles::one_of(ring, &settings.reply_signers)?;
         }
         let mut path = SecretWriter::default();
         path.push(settings.url.path().trim_end_matches('/').as_bytes());

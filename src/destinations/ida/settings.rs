@@ -72,12 +72,18 @@ impl super::super::DestinationSettings for Option<Settings> {
             section: "upstream.ida",
             signs: true,
             sign_with: settings.sign_with.clone(),
+            verified_by: settings.verified_by().to_vec(),
             seals_to,
         })
     }
 }
 
 impl Settings {
+    /// The peers whose signature makes a reply count.
+    fn verified_by(&self) -> &[String] {
+        if self.danger_accept_unsigned_replies { &[] } else { &self.reply_signers }
+    }
+
     fn read(mut section: Section<'_>, sources: &Sources<'_, '_>) -> Option<Self> {
         let Sources { keys, plain, .. } = sources;
         let url = section.required_url("url", plain);

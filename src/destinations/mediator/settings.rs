@@ -77,6 +77,7 @@ impl DestinationSettings for Settings {
             section: "upstream.mediator",
             signs: true,
             sign_with: self.sign_with.clone(),
+            verified_by: Vec::new(),
             seals_to,
         })
     }

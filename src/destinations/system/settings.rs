@@ -155,6 +155,7 @@ impl DestinationSettings for Vec<Settings> {
                 section,
                 signs,
                 sign_with,
+                verified_by: Vec::new(),
                 seals_to: seal_to.map(recipient),
             })
         };

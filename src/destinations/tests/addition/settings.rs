@@ -36,6 +36,7 @@ impl DestinationSettings for Option<Settings> {
             section: "example",
             signs: true,
             sign_with: None,
+            verified_by: Vec::new(),
             seals_to,
         })
     }
