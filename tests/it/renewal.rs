@@ -225,6 +225,17 @@ async fn keys_are_rotated_under_load_and_no_request_fails() {
         assert!(page.contains(told), "{told}: {page}");
     }
     assert!(!page.contains("Everything flows"), "{page}");
+    // An alarm that is in time reads how long the key of the missing file is there. One that was replaced signs no more anyway.
+    let url = format!("http://{}/metrics", gateway.ops);
+    let metrics = gateway.request(Method::GET, url, HeaderMap::new(), "").await.body;
+    let metrics = String::from_utf8(metrics.to_vec()).unwrap();
+    let left: Vec<_> = metrics
+        .lines()
+        .filter_map(|line| line.strip_prefix("mosip_gateway_missing_key_left_seconds{"))
+        .collect();
+    let [left] = left[..] else { panic!("{left:?}") };
+    let seconds: u64 = left.strip_prefix("name=\"partner\"} ").unwrap().parse().unwrap();
+    assert!((1..=86_400).contains(&seconds), "{left}");
     load.goes_on().await;
     load.stop().await;
     gateway.stop().await;
@@ -248,6 +259,26 @@ async fn a_destination_whose_key_is_gone_is_said_to_lack_it() {
     let [row] = &rows_of_ida().await[..] else { panic!("IDA has one row") };
     assert!(row.contains("Lacks a key") && row.contains("No signing key is loaded."), "{row}");
     assert!(!row.contains("Flows"), "{row}");
+    gateway.stop().await;
+}
+
+/// Before its mend IDA was said to flow while no reply could be verified, so that no question was sent.
+#[tokio::test]
+async fn a_destination_that_nobody_can_verify_replies_of_lacks_a_key() {
+    let volume = KeyVolume::new();
+    volume.remove("ida-sign.crt");
+    let gateway = Running::start(&[("KEYS__DIR", volume.path())]).await;
+    let rows = page(&gateway).await;
+    let row = rows.split("<tr ").find(|row| row.contains("records of jobs, to IDA")).unwrap();
+    assert!(
+        row.contains("Lacks a key") && row.contains("No certificate of peer `ida-sign` is loaded."),
+        "{row}"
+    );
+    volume.replace("ida-sign.crt", "keys.example/ida-sign.crt");
+    reloads(&gateway).await;
+    let rows = page(&gateway).await;
+    let row = rows.split("<tr ").find(|row| row.contains("records of jobs, to IDA")).unwrap();
+    assert!(!row.contains("Lacks a key"), "{row}");
     gateway.stop().await;
 }
 

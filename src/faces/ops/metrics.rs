@@ -230,6 +230,11 @@ struct Face {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Named {
+    name: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Numbered {
     role: &'static str,
     name: String,
@@ -256,6 +261,13 @@ struct Severity {
 fn register_keys(registry: &mut Registry, standing: &Standing) {
     let days = days_left(&standing.certificates, standing.now);
     registry.register("certificate_days_left", "Whole days until the certificate expires", days);
+    let missing = Family::<Named, Gauge>::default();
+    for key in standing.ring.retiring().filter(|key| !key.is_replaced) {
+        let left = key.until.millis().saturating_sub(standing.now.millis()).max(0) / 1000;
+        missing.get_or_create(&Named { name: key.called() }).set(left);
+    }
+    let help = "How long an own key goes on being used whose file is missing or broken, seconds";
+    registry.register("missing_key_left_seconds", help, missing);
     let troubles = standing.key_troubles().count() as u64;
     gauge(registry, "key_troubles", "Key files that are not as they should be", troubles);
     let public = standing.example_keys().count() as u64;
