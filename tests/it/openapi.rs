@@ -141,6 +141,7 @@ fn check(document: &Value, schema: &Value, value: &Value, at: &str) {
 
 #[tokio::test]
 async fn bodies_are_as_the_document_describes_them() {
+    // Before its mend the event went to a simulator that somebody runs where the example has one.
     let gateway = Running::start(&[]).await;
     let document = document(&gateway, "internal").await;
     let schema = |path: &str, method: &str, status: &str| {

@@ -64,7 +64,7 @@ pub(crate) struct Running {
     client: Client,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
-    _ports: [Port; 3],
+    _ports: [Port; 4],
 }
 
 impl Running {
@@ -73,11 +73,12 @@ impl Running {
         Self::start_under(EXAMPLE, set).await
     }
 
-    /// As [`Running::start`], over a configuration of the caller's.
+    /// As [`Running::start`], over a configuration of the caller's. Nobody is where the example has its simulator, whatever runs on this machine.
     pub(crate) async fn start_under(text: &str, set: &[(&str, &str)]) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let ports = [Port::hold(), Port::hold(), Port::hold()];
-        let [api, callback, ops] = ports.each_ref().map(Port::address);
+        let ports = [Port::hold(), Port::hold(), Port::hold(), Port::hold()];
+        let [api, callback, ops, nobody] = ports.each_ref().map(Port::address);
+        let text = text.replace("127.0.0.1:4600", &nobody);
         let outbox = home.path().join("outbox.db").display().to_string();
         let mut variables = secrets();
         let own = [
@@ -89,9 +90,8 @@ impl Running {
         extend(&mut variables, &own);
         extend(&mut variables, set);
         let callback = variables["MOSIP_GATEWAY__LISTEN__CALLBACK"].clone();
-        let client = Client::new(&load(text, &variables).upstream).unwrap();
-        let (keys, listeners, stop, task) = run(text, &variables).await;
-        let text = text.to_owned();
+        let client = Client::new(&load(&text, &variables).upstream).unwrap();
+        let (keys, listeners, stop, task) = run(&text, &variables).await;
         Self { api, callback, ops, home, listeners, keys, text, variables, client, stop, task, _ports: ports }
     }
 
