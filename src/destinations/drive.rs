@@ -1,4 +1,4 @@
-//! From step to step: what a destination asks for is done, and how far the entry has come is stored after each step.
+//! From step to step: what a destination asks for is done, and how far the entry has come is stored before the next call leaves.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -58,19 +58,30 @@ pub(crate) async fn drive(
     keeper: &dyn Keep,
 ) -> Result<Option<Done>> {
     let mut may_resend = true;
+    // What the last call brought. It is kept before anything else leaves.
+    let mut brought: Option<(Progress, Option<News>)> = None;
     for _ in 0..MOST_STEPS {
-        let (asked, step) = outside.next(steps, work).await?;
+        let mut asked = outside.next(steps, work).await;
+        let before = match &mut asked {
+            Ok((_, Step::Call(call))) => call.before.take(),
+            _ => None,
+        };
+        let (progress, news) = brought.take().unzip();
+        // What the step stores before its call holds what was brought, so one commit takes both.
+        if let Some(progress) = before.or(progress) {
+            if !keeper.keep(&progress, news.flatten()).await? {
+                return Ok(None);
+            }
+            if let Ok((work, _)) = &mut asked {
+                work.progress = progress;
+            }
+        }
+        let (asked, step) = asked?;
         work = asked;
-        let Call { request, token, before, resend, read } = match step {
+        let Call { request, token, resend, read, .. } = match step {
             Step::Done(done) => return Ok(Some(done)),
             Step::Call(call) => *call,
         };
-        if let Some(before) = before {
-            if !keeper.keep(&before, None).await? {
-                return Ok(None);
-            }
-            work.progress = before;
-        }
         let host = host_and_port(&request.uri);
         let reply = outside.send(token, request).await?;
         if resend && may_resend && matches!(&reply, Err(failure) if failure.is_retry_safe()) {
@@ -84,10 +95,8 @@ pub(crate) async fn drive(
             None => {}
             Some(Read::Done(done)) => return Ok(Some(done)),
             Some(Read::Advance { progress, news }) => {
-                if !keeper.keep(&progress, news).await? {
-                    return Ok(None);
-                }
-                work.progress = progress;
+                work.progress = progress.clone();
+                brought = Some((progress, news));
             }
             Some(Read::Refused { progress, error }) => {
                 let is_kept = keeper.keep(&progress, None).await?;

@@ -309,7 +309,7 @@ pub(crate) struct Call {
     pub(crate) request: Request,
     /// Where the token comes from that goes with it, if one does.
     pub(crate) token: Option<Arc<TokenSource>>,
-    /// Stored before the first byte leaves, where it is set.
+    /// Stored before the first byte leaves, where it is set; all that the progress of the entry holds is in it.
     pub(crate) before: Option<Progress>,
     /// Where nothing of the request has left, the step is made once more at once: for calls whose failure a caller would see, or that
     /// are made only once.
@@ -323,7 +323,8 @@ pub(crate) type ReadReply = Box<dyn FnOnce(Result<Reply, SendError>) -> Result<R
 
 /// What an answer means.
 pub(crate) enum Read {
-    /// The entry has come this far. It is stored, and OpenCRVS's mediator gets the news with it, before the next step.
+    /// The entry has come this far. It is stored, and OpenCRVS's mediator gets the news with it, before anything else leaves: with [`Call::before`]
+    /// of the next step, which holds it, or by itself.
     Advance { progress: Progress, news: Option<News> },
     /// It has arrived.
     Done(Done),

@@ -93,10 +93,22 @@ async fn a_failure_names_the_host_of_the_step_that_failed() {
 }
 
 #[tokio::test]
-async fn a_crash_between_the_two_steps_resumes_at_the_second() {
-    // It dies before it stores that it asks for processing.
-    let (outside, book) = (Script::new([says(200, CREATED)]), Book::dies_after(2));
+async fn a_crash_between_the_two_steps_creates_the_same_packet_again() {
+    // It dies before it stores that the packet is created and that it asks for processing, which is one commit.
+    let (outside, book) = (Script::new([says(200, CREATED)]), Book::dies_after(1));
     assert_eq!(run(birth(), &outside, &book).await.err().unwrap().code(), Code::Storage);
+    assert_eq!(outside.paths().len(), 1, "no processing is asked for before that is stored");
+    let repeat = Script::new([says(200, CREATED), says(200, TAKEN)]);
+    assert!(run(again(&book), &repeat, &Book::default()).await.unwrap().is_some());
+    assert_eq!(repeat.paths().last().unwrap(), "/workflowinstance");
+    assert_eq!(body(&outside, 0), body(&repeat, 0));
+}
+
+#[tokio::test]
+async fn a_packet_is_not_created_again_where_its_processing_could_not_be_asked_for() {
+    let steps = packets(Settings { process: None, ..settings() });
+    let (outside, book) = (Script::new([says(200, CREATED)]), Book::default());
+    assert!(drive(&outside, &steps, birth(), &book).await.is_err());
     let outside = Script::new([says(200, TAKEN)]);
     assert!(run(again(&book), &outside, &Book::default()).await.unwrap().is_some());
     assert_eq!(outside.paths(), ["/workflowinstance"]);
