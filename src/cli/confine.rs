@@ -41,7 +41,11 @@ fn folders(config: &Config) -> BTreeSet<PathBuf> {
         Address::Unix(path) => Some(path.as_path()),
         Address::Tcp(_) => None,
     });
-    let files = database.into_iter().chain([outbox.key_file.as_path()]).chain(sockets);
+    let files = database
+        .into_iter()
+        .chain(outbox.location.state_file())
+        .chain([outbox.key_file.as_path()])
+        .chain(sockets);
     files
         .flat_map(|file| [file.to_owned(), place::resolved(file)])
         .map(|file| place::folder(&file).to_owned())

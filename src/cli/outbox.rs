@@ -84,7 +84,11 @@ enum Command {
     /// Reads `outbox.key_file` again and seals everything under its first key.
     Rekey,
     /// Lets the running gateway go on after a file of the outbox was removed or replaced, and put back.
-    Resume,
+    Resume {
+        /// Goes on though commits that the database had acknowledged are missing. What was posted since has to be posted again.
+        #[arg(long)]
+        accept_loss: bool,
+    },
     /// Moves the database to another name without changing it, so that the gateway starts with an empty one. The events in it are not sent.
     SetAside,
     /// Copies the whole database into a new file or to standard output, whether or not a gateway runs. Keep `outbox.key_file` apart from
@@ -108,7 +112,7 @@ impl Outbox {
         };
         match &self.command {
             Command::Keygen => return make_key(&config),
-            Command::Resume => return self.on_running_gateway(&config),
+            Command::Resume { .. } => return self.on_running_gateway(&config),
             Command::SetAside if remains == Remains::Nothing => return missing(),
             Command::SetAside => return set_aside(&config),
             Command::Backup { .. } if remains != Remains::Database => return missing(),
@@ -155,7 +159,9 @@ impl Command {
                 print(&EntryView::of(ledger.discard(id.clone(), reason.clone()).await?, now))
             }
             Self::Rekey => print(&ledger.rekey().await?),
-            Self::Keygen | Self::Resume | Self::SetAside | Self::Backup { .. } => Ok(ExitCode::SUCCESS),
+            Self::Keygen | Self::Resume { .. } | Self::SetAside | Self::Backup { .. } => {
+                Ok(ExitCode::SUCCESS)
+            }
         }
     }
 
@@ -201,7 +207,10 @@ impl Command {
                 let pairs = [("reason", Some(reason.clone()))];
                 (Method::DELETE, format!("/v1/events/{}?{}", segment(id), query(&pairs)))
             }
-            Self::Resume => (Method::POST, "/v1/outbox/resume".to_owned()),
+            Self::Resume { accept_loss: true } => {
+                (Method::POST, "/v1/outbox/resume?accept_loss=true".to_owned())
+            }
+            Self::Resume { .. } => (Method::POST, "/v1/outbox/resume".to_owned()),
             Self::Keygen | Self::Rekey | Self::SetAside | Self::Backup { .. } => {
                 (Method::POST, "/v1/outbox/rekey".to_owned())
             }

@@ -18,12 +18,13 @@ const RESTORE: &str = "restore outbox.key_file and the database from the same ba
 /// Room on the disk, the key file, and whether it opens what is stored.
 pub(super) fn examine(outbox: &Outbox) -> Vec<Finding> {
     let key_file = ("outbox.key_file", outbox.key_file.as_path());
-    let files = outbox.location.file().into_iter().chain([key_file]);
+    let state_file = outbox.location.state_file().map(|file| ("outbox.state_file", file));
+    let files = outbox.location.file().into_iter().chain(state_file).chain([key_file]);
     let folders: Vec<Finding> = files.filter_map(|(setting, file)| folder(setting, file)).collect();
     if !folders.is_empty() {
         return folders;
     }
-    let mut findings: Vec<Finding> = room(outbox).into_iter().collect();
+    let mut findings: Vec<Finding> = room(outbox).into_iter().chain(memory(outbox)).collect();
     let stored = match outbox.location.heads(KEY_HEAD_LEN) {
         Ok(stored) => stored,
         Err(refusal) => {
@@ -45,6 +46,14 @@ pub(super) fn examine(outbox: &Outbox) -> Vec<Finding> {
         }
     });
     findings
+}
+
+/// Where the last acknowledged commits are in memory alone.
+fn memory(outbox: &Outbox) -> Option<Finding> {
+    let is_kept = !outbox.location.is_shared() || outbox.location.state_file().is_some();
+    let what = "is not set: whether the database lost commits while no gateway ran is not noticed at a start";
+    let advice = "name a file in a folder of this gateway's own that it can write to";
+    (!is_kept).then(|| Finding::warn("outbox.state_file", what, advice))
 }
 
 /// The folder that `file` of `setting` is in, where nothing can be made in it. `serve` makes no folder. A key file that is there needs

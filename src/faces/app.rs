@@ -291,8 +291,11 @@ impl App {
     }
 
     /// Goes on after files of the outbox were removed or replaced; [`Code::Storage`](crate::error::Code::Storage) with what is still
-    /// wrong.
-    pub(super) async fn resume(&self) -> Result<()> {
+    /// wrong. With `accepts_loss` it goes on though commits that were acknowledged are missing.
+    pub(super) async fn resume(&self, accepts_loss: bool) -> Result<()> {
+        if accepts_loss {
+            self.ledger().accept_loss().await?;
+        }
         self.ledger().resume().await?;
         self.pushes().examine_again().await;
         Ok(())

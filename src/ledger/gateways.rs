@@ -9,6 +9,8 @@ use crate::store::GatewayRow;
 
 /// How long a gateway is shown that says nothing more.
 const SHOWN: Duration = Duration::from_hours(24);
+/// How long what other gateways have queued or given back waits for a look.
+const LOOK: Duration = Duration::from_secs(1);
 /// Where Linux says what this machine, or this pod, is called.
 const HOST: &str = "/proc/sys/kernel/hostname";
 
@@ -27,6 +29,16 @@ pub(crate) struct Neighbour {
 }
 
 impl Ledger {
+    /// How often a worker looks for what other gateways have queued or given back, which nothing announces. `None`: there are no others.
+    pub(crate) fn looks_every(&self) -> Option<Duration> {
+        self.store.is_shared().then_some(LOOK)
+    }
+
+    /// Goes on though the database lacks commits that were acknowledged; [`Code::Storage`](crate::error::Code::Storage) with what else is wrong.
+    pub(crate) async fn accept_loss(&self) -> Result<()> {
+        self.store.accept_loss().await
+    }
+
     /// Tells the other gateways that this one lives.
     pub(crate) async fn beat(&self) -> Result<()> {
         if !self.store.is_shared() {

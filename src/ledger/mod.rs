@@ -30,6 +30,7 @@ mod reconcile;
 mod record_tokens;
 mod registrations;
 mod rekey;
+mod rotation;
 pub(crate) mod settings;
 mod shares;
 mod subscriptions;
@@ -82,8 +83,6 @@ use crate::error::{Code, Error, Result};
 use crate::random::Random;
 use crate::store::{Lane, Millis, OpenError, Owner, Room, Store, Trouble, Tx};
 
-/// How long what other gateways have queued or given back waits for a look.
-const LOOK: Duration = Duration::from_secs(1);
 /// Settled ids that a slow waiter may be behind; beyond it, it asks the store.
 const SETTLED_BACKLOG: usize = 1024;
 /// The rows of one database, under its rules. Cheap to clone; the last clone closes the database.
@@ -118,6 +117,8 @@ struct Rules {
     holder: i64,
     /// Held by the rekey that is under way.
     rekeying: tokio::sync::Mutex<()>,
+    /// The host of a gateway that lacks the first key of the key file, as it was last told.
+    waits_for: tokio::sync::Mutex<Option<String>>,
 }
 
 /// What a job sees: the rows of its transaction, the keys, and the time at which it was asked for.
@@ -165,6 +166,7 @@ impl Ledger {
             settled: broadcast::channel(SETTLED_BACKLOG).0,
             holder: i64::from_be_bytes(secret::random()),
             rekeying: tokio::sync::Mutex::default(),
+            waits_for: tokio::sync::Mutex::default(),
         };
         Ok(Self { store, rules: Arc::new(rules) })
     }
@@ -263,11 +265,6 @@ impl Ledger {
     /// `outbox.lease`
     pub(crate) fn lease_time(&self) -> Duration {
         self.rules.outbox.lease
-    }
-
-    /// How often a worker looks for what other gateways have queued or given back, which nothing announces. `None`: there are no others.
-    pub(crate) fn looks_every(&self) -> Option<Duration> {
-        self.store.is_shared().then_some(LOOK)
     }
 
     /// Announces what is queued in `lane`, or may go now. Unlike a watch, it wakes in order.

@@ -55,6 +55,9 @@ impl Ledger {
         if !missing.is_empty() {
             return Err(refused(&missing));
         }
+        if let Some(tag) = fresh.sealing_key() {
+            self.every_gateway_seals_under(tag).await?;
+        }
         self.run(move |book| {
             // What was sealed since it was looked at is under the key in use.
             let in_use = book.vault.sealing_key().filter(|tag| !fresh.holds(*tag));
@@ -129,7 +132,7 @@ impl Book<'_> {
     }
 
     /// What did not open is due again.
-    fn look_again(&self) -> Result<()> {
+    pub(super) fn look_again(&self) -> Result<()> {
         for queue in [Queue::Entries, Queue::Records, Queue::Deliveries] {
             for id in self.rules.unreadable.ids(super::work::Columns::of(queue).table) {
                 let row = self.tx().listed(queue, &id)?;

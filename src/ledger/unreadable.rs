@@ -9,6 +9,9 @@ use crate::store::Millis;
 /// How long a row that does not open is left alone, unless a rekey or a start comes first.
 pub(crate) const REST: Millis = 3_600_000;
 
+/// The same where several gateways share the database: another one may have the key already.
+pub(crate) const SHORT_REST: Millis = 60_000;
+
 /// What this process has found that does not open, by table.
 #[derive(Default)]
 pub(crate) struct Unreadable(Mutex<BTreeMap<&'static str, BTreeSet<String>>>);

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
@@ -25,7 +26,7 @@ const LARGEST_FILE: u64 = 64 << 10;
 
 /// The keys of `outbox.key_file`: the first seals, all open. No `Debug`.
 pub(crate) struct Vault {
-    keys: Vec<Key>,
+    keys: Vec<Arc<Key>>,
 }
 
 struct Key {
@@ -105,7 +106,7 @@ impl Vault {
             }
             let bad = || VaultError::NotAKey { file: file.to_owned(), line: index + 1 };
             let bytes = Zeroizing::new(base64::decode(line).map_err(|_| bad())?);
-            keys.push(Key::new(SessionKey::from_bytes(&bytes).map_err(|_| bad())?));
+            keys.push(Arc::new(Key::new(SessionKey::from_bytes(&bytes).map_err(|_| bad())?)));
         }
         if text.is_empty() {
             return Err(VaultError::Empty(file.to_owned()));
@@ -172,6 +173,18 @@ impl Vault {
     /// The tags of its keys; the first seals.
     pub(crate) fn tags(&self) -> impl Iterator<Item = KeyTag> {
         self.keys.iter().map(|key| key.tag)
+    }
+
+    /// Its keys, and behind them those of `other` that it lacks.
+    pub(crate) fn followed_by(&self, other: &Self) -> Self {
+        let more = other.keys.iter().filter(|key| !self.holds(key.tag));
+        Self { keys: self.keys.iter().chain(more).cloned().collect() }
+    }
+
+    /// Its keys, of which the one that `tag` names seals.
+    pub(crate) fn led_by(&self, tag: KeyTag) -> Self {
+        let (first, others): (Vec<_>, Vec<_>) = self.keys.iter().cloned().partition(|key| key.tag == tag);
+        Self { keys: first.into_iter().chain(others).collect() }
     }
 
     /// Whether it holds the key that `tag` names.

@@ -280,8 +280,9 @@ impl Book<'_> {
             Err(error) => {
                 self.rules.unreadable.note(table, &row.id, &error);
                 let refusal = Refusal::from(&error);
-                let again =
-                    Verdict::Again { next_at: self.now + unreadable::REST, refusal: Some(refusal.kept()?) };
+                let is_shared = self.tx().clock()?.is_some();
+                let rest = if is_shared { unreadable::SHORT_REST } else { unreadable::REST };
+                let again = Verdict::Again { next_at: self.now + rest, refusal: Some(refusal.kept()?) };
                 self.tx().settle(row.lease(), &again, self.now)?;
                 if row.queue == Queue::Entries {
                     self.note_attempt(row.seq, row.fence(), Some(&refusal))?;

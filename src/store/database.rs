@@ -19,6 +19,11 @@ pub(crate) trait Database: Send + Sync {
         false
     }
 
+    /// `outbox.state_file`, where the last acknowledged commits of a shared database are kept.
+    fn state_file(&self) -> Option<&Path> {
+        None
+    }
+
     /// What to do where the key that seals its rows cannot be used, as the end of a sentence.
     fn without_key(&self) -> &'static str {
         "restore the key, or move the database away with `mosip-gateway outbox set-aside`"

@@ -22,7 +22,9 @@ impl Health {
     /// A write did not reach the disk. What is gone weighs more.
     pub(super) fn unwritable(&self, trouble: Trouble) {
         let mut current = self.lock();
-        if !matches!(*current, Some(Trouble::Gone(_))) && *current != Some(trouble.clone()) {
+        if !matches!(*current, Some(Trouble::Gone(_) | Trouble::Lost { .. }))
+            && *current != Some(trouble.clone())
+        {
             tracing::error!(
                 what = trouble.detail(),
                 advice = trouble.advice(),
@@ -45,7 +47,7 @@ impl Health {
     pub(super) fn lose(&self, gone: Vec<Gone>) {
         let trouble = Trouble::Gone(gone);
         let mut current = self.lock();
-        if *current != Some(trouble.clone()) {
+        if !matches!(*current, Some(Trouble::Lost { .. })) && *current != Some(trouble.clone()) {
             tracing::error!(
                 what = trouble.detail(),
                 advice = trouble.advice(),
@@ -60,6 +62,39 @@ impl Health {
         let mut current = self.lock();
         if matches!(*current, Some(Trouble::Gone(_))) {
             tracing::warn!("the files of the outbox are there again; it goes on");
+            *current = None;
+        }
+    }
+
+    /// Acknowledged commits are missing, and how many; none are. It weighs more than all else, and what else is wrong is found again.
+    pub(super) fn lack(&self, commits: u64) {
+        let mut current = self.lock();
+        match (&*current, commits) {
+            (Some(Trouble::Lost { .. }), 0) => {
+                tracing::info!("the database has every commit that was acknowledged again");
+                *current = None;
+            }
+            (_, 0) | (Some(Trouble::Lost { .. }), _) => {}
+            _ => {
+                let trouble = Trouble::Lost { commits };
+                tracing::error!(
+                    what = trouble.detail(),
+                    advice = trouble.advice(),
+                    "commits that were acknowledged are missing; nothing more is acknowledged"
+                );
+                *current = Some(trouble);
+            }
+        }
+    }
+
+    /// A person accepts that they are.
+    pub(super) fn accept_loss(&self) {
+        let mut current = self.lock();
+        if let Some(Trouble::Lost { commits }) = *current {
+            tracing::warn!(
+                commits,
+                "acknowledged commits are lost, and a person accepts it; the outbox goes on"
+            );
             *current = None;
         }
     }

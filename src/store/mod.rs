@@ -67,6 +67,11 @@ pub(crate) trait Backend: Send + Sync {
         std::future::ready(Ok(())).boxed()
     }
 
+    /// A person accepts that the database lacks commits that were acknowledged.
+    fn accept_loss(&self) -> BoxFuture<'_, Result<()>> {
+        std::future::ready(Ok(())).boxed()
+    }
+
     /// Leaves nothing of former versions of rows in what the database keeps.
     fn overwrite(&self) -> BoxFuture<'_, Result<()>> {
         std::future::ready(Ok(())).boxed()

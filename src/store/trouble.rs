@@ -26,6 +26,9 @@ pub(crate) const REMOVED: &str = "was removed";
 /// What to do where the kernel permits no write: permissions, or Landlock, which knows a folder made anew by no rule.
 pub(crate) const DENIED: &str = "Let the gateway's user write in the folder of outbox.path. Where that folder was removed, moved or made again, start the gateway again: the kernel lets it write only in the folder that was there at its start. What was accepted is kept.";
 
+/// What to do where acknowledged commits are missing.
+const ADVICE_ON_LOSS: &str = "Let outbox.url_file lead to the server that has them, if there still is one: the gateway goes on by itself. If not, have the mediator post again what it posted shortly before, and run `mosip-gateway outbox resume --accept-loss` at each gateway that says so.";
+
 /// A file that was removed or replaced under the running gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gone {
@@ -59,6 +62,11 @@ pub enum Trouble {
     },
     /// Files are not what the gateway opened. A person decides.
     Gone(Vec<Gone>),
+    /// The database lacks commits that it has acknowledged. A person decides.
+    Lost {
+        /// How many of this gateway's.
+        commits: u64,
+    },
 }
 
 impl Trouble {
@@ -87,6 +95,9 @@ impl Trouble {
     pub fn detail(&self) -> String {
         match self {
             Self::Unwritable { what, .. } => what.clone(),
+            Self::Lost { commits } => format!(
+                "the database lacks the last commits of this gateway that it acknowledged ({commits}): a standby was promoted without them, or a backup was put back"
+            ),
             Self::Gone(gone) => gone.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
         }
     }
@@ -96,13 +107,14 @@ impl Trouble {
         match self {
             Self::Unwritable { advice, .. } => advice,
             Self::Gone(gone) => advice_on(gone),
+            Self::Lost { .. } => ADVICE_ON_LOSS,
         }
     }
 
     /// The files that are gone.
     pub fn gone(&self) -> &[Gone] {
         match self {
-            Self::Unwritable { .. } => &[],
+            Self::Unwritable { .. } | Self::Lost { .. } => &[],
             Self::Gone(gone) => gone,
         }
     }

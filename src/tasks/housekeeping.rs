@@ -10,7 +10,7 @@ use crate::ledger::Ledger;
 
 /// How often the clock is written and old rows are forgotten.
 const HOUSEKEEPING: Duration = Duration::from_mins(1);
-/// How often the other gateways over the database are told that this one lives.
+/// How often the other gateways over the database are told that this one lives, and the key file that they share is read again.
 const BEAT: Duration = Duration::from_secs(10);
 /// How often the files of the outbox are looked after, and a disk that refused is tried.
 const WATCH: Duration = Duration::from_secs(1);
@@ -31,8 +31,14 @@ pub(crate) async fn run(ledger: Ledger, pushes: Pushes, hub: Hub) {
             ledger.wake();
             pushes.examine_again().await;
         }
-        if takes && since_beat >= BEAT && ledger.beat().await.is_ok() {
-            since_beat = Duration::ZERO;
+        if takes && since_beat >= BEAT {
+            if let Ok(true) = ledger.read_keys_again().await {
+                ledger.wake();
+                pushes.examine_again().await;
+            }
+            if ledger.beat().await.is_ok() {
+                since_beat = Duration::ZERO;
+            }
         }
         if takes && since_kept >= HOUSEKEEPING {
             let kept = match ledger.holds("housekeeping", HOUSEKEEPING).await {

@@ -21,7 +21,7 @@ use crate::keys::Dated;
 use crate::ledger::Ledger;
 use crate::ledger::entry::{STATES, State};
 use crate::queue::ChannelStatus;
-use crate::store::{Piece, Queue};
+use crate::store::{Piece, Queue, Trouble};
 
 pub(super) use prometheus_text::CONTENT_TYPE;
 
@@ -168,6 +168,13 @@ fn register_outbox(registry: &mut Registry, standing: &Standing) {
         files.get_or_create(&OfFile { file: piece.as_str() }).set(i64::from(is_gone));
     }
     registry.register("outbox_file_gone", "1 while this file of the outbox was removed or replaced", files);
+    let lost = Gauge::<i64>::default();
+    lost.set(i64::from(matches!(standing.trouble, Some(Trouble::Lost { .. }))));
+    registry.register(
+        "outbox_commits_lost",
+        "1 while the database lacks commits that this gateway acknowledged",
+        lost,
+    );
     let tables = Family::<OfTable, Gauge>::default();
     for table in Ledger::SEALED_TABLES {
         let rows = standing.unreadable.get(table).copied().unwrap_or(0);

@@ -186,10 +186,20 @@ async fn rekey(State(app): State<App>) -> Result<Response> {
     Ok(Json(rekeyed).into_response())
 }
 
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ResumeQuery {
+    /// It goes on though commits that were acknowledged are missing in the database.
+    #[serde(default)]
+    #[param(required = false)]
+    accept_loss: bool,
+}
+
 /// Goes on after files of the outbox were removed or replaced, once they are there again.
-#[utoipa::path(post, path = "/v1/outbox/resume", responses((status = 200, description = "It goes on.", body = schema::Resumed)))]
-async fn resume(State(app): State<App>) -> Result<Response> {
-    app.resume().await?;
+#[utoipa::path(post, path = "/v1/outbox/resume", params(ResumeQuery), responses((status = 200, description = "It goes on.", body = schema::Resumed)))]
+async fn resume(State(app): State<App>, Query(query): Query<ResumeQuery>) -> Result<Response> {
+    app.resume(query.accept_loss).await?;
     tracing::warn!("the outbox goes on on request");
     Ok(Json(json!({ "resumed": true })).into_response())
 }

@@ -1,5 +1,6 @@
 //! Where the database is, as `[outbox]` says, and how it is connected to: over TLS that is verified, or on this machine.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ const TLS_ADVICE: &str =
 pub(super) struct Target {
     config: Config,
     tls: Option<MakeRustlsConnect>,
+    /// `outbox.state_file`
+    state_file: Option<PathBuf>,
 }
 
 /// `outbox.url_file`
@@ -37,10 +40,11 @@ pub(crate) fn read(section: &mut Section<'_>) -> Option<Location> {
     }
     let password = section.secret("password", Unset::Refused);
     let ca_file = section.path("ca_file");
+    let state_file = section.path("state_file");
     section.refuse("path", "is set beside outbox.url_file", "set one of the two");
     let target = parse(url?.expose(), password.as_ref().map(|secret| secret.expose()), ca_file.as_deref());
     match target {
-        Ok(target) => Some(Location::new(Server(target))),
+        Ok(target) => Some(Location::new(Server(Target { state_file, ..target }))),
         Err((name, Complaint { what, advice })) => {
             section.problem(name, &what, &advice);
             None
@@ -52,11 +56,7 @@ pub(crate) fn read(section: &mut Section<'_>) -> Option<Location> {
 type Wrong = (&'static str, Complaint);
 
 /// A target of a URL (`postgresql://user@host/database?sslmode=verify-full`), with the password that does not stand in it.
-pub(super) fn parse(
-    url: &[u8],
-    password: Option<&[u8]>,
-    ca_file: Option<&std::path::Path>,
-) -> Result<Target, Wrong> {
+pub(super) fn parse(url: &[u8], password: Option<&[u8]>, ca_file: Option<&Path>) -> Result<Target, Wrong> {
     let url_file = |what: &str, advice: &str| ("url_file", complaint(what, advice));
     // What libpq calls verify-full is what is done for each server that is asked for TLS.
     let url = std::str::from_utf8(url).unwrap_or_default().replace("sslmode=verify-full", "sslmode=require");
@@ -98,7 +98,7 @@ pub(super) fn parse(
         // Of several servers, the one that takes writes.
         config.target_session_attrs(TargetSessionAttrs::ReadWrite);
     }
-    Ok(Target { config, tls })
+    Ok(Target { config, tls, state_file: None })
 }
 
 fn is_local(host: &Host) -> bool {
@@ -109,7 +109,7 @@ fn is_local(host: &Host) -> bool {
 }
 
 /// TLS 1.2 and 1.3; chain and name are always verified.
-fn tls(ca_file: Option<&std::path::Path>) -> Result<ClientConfig, Wrong> {
+fn tls(ca_file: Option<&Path>) -> Result<ClientConfig, Wrong> {
     let wrong = |what: &str| {
         ("ca_file", complaint(what, "name a file with the CA certificates of the database in PEM"))
     };
@@ -133,6 +133,16 @@ impl Target {
     pub(super) fn name(&self) -> String {
         let hosts: Vec<String> = self.config.get_hosts().iter().map(name_of).collect();
         format!("postgresql://{}/{}", hosts.join(","), self.config.get_dbname().unwrap_or_default())
+    }
+
+    /// Where the last acknowledged commits are kept, beside memory.
+    pub(super) fn state_file(&self) -> Option<&Path> {
+        self.state_file.as_deref()
+    }
+
+    #[cfg(test)]
+    pub(super) fn remembering(self, file: PathBuf) -> Self {
+        Self { state_file: Some(file), ..self }
     }
 
     /// The first server.

@@ -55,6 +55,10 @@ impl Database for Server {
         true
     }
 
+    fn state_file(&self) -> Option<&Path> {
+        self.0.state_file()
+    }
+
     fn without_key(&self) -> &'static str {
         "restore the key that the other gateways use, or name another database or schema in outbox.url_file"
     }

@@ -1,10 +1,12 @@
 //! What a thread of the store works with: its connection, or none while the server does not answer.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use data_encoding::HEXLOWER;
 
+use super::acknowledged;
 use super::clock;
 use super::open::{self, OpenError};
 use super::schema;
@@ -67,8 +69,7 @@ impl group::Desk for Desk {
 
 impl Desk {
     pub(super) fn new(site: Arc<Site>) -> Self {
-        let writer = HEXLOWER.encode(&secret::random::<8>());
-        Self { site, session: None, writer, commits: 0, sized: None }
+        Self { site, session: None, writer: new_writer(), commits: 0, sized: None }
     }
 
     /// Opens the database, or makes it; a server that cannot be reached does not prevent that.
@@ -89,8 +90,9 @@ impl Desk {
         let trial = match self.site.health.trouble() {
             Some(Trouble::Gone(_)) => return self.site.health.check(),
             Some(Trouble::Unwritable { .. }) => self.try_to_write(),
-            None => self.ping(),
+            Some(Trouble::Lost { .. }) | None => self.ping(),
         };
+        self.site.acknowledged.sync();
         match trial {
             Ok(()) => self.site.health.written(),
             Err(failure) => self.site.health.unwritable(trouble_of(&failure)),
@@ -105,15 +107,32 @@ impl Desk {
         self.look_after()
     }
 
+    /// A person accepts that acknowledged commits are lost: what is there now is what there is.
+    pub(super) fn accept_loss(&mut self) -> Result<()> {
+        let known = self.site.acknowledged.all();
+        let session = self.session().map_err(|failure| failure.error)?;
+        let found = acknowledged::found(session, &known);
+        let found = found.map_err(|error| failure_of(session, error));
+        let found = self.keep(found).map_err(|failure| failure.error)?;
+        self.site.acknowledged.accept(found);
+        self.site.health.accept_loss();
+        self.look_after()
+    }
+
     fn ping(&mut self) -> Result<(), Failure> {
-        let is_old = self.sized.is_none_or(|sized| sized.elapsed() > SIZE);
-        let ask = if is_old { "SELECT pg_database_size(current_database())" } else { "SELECT 0::bigint" };
         self.tick()?;
+        let site = Arc::clone(&self.site);
         let session = self.session()?;
-        let asked = session.rows(ask, &[]);
+        let checked = check(session, &site).map_err(|error| failure_of(session, error));
+        self.keep(checked)?;
+        if self.sized.is_some_and(|sized| sized.elapsed() <= SIZE) {
+            return Ok(());
+        }
+        let session = self.session()?;
+        let asked = session.rows("SELECT pg_database_size(current_database())", &[]);
         let asked = asked.map_err(|error| failure_of(session, error));
         let rows = self.keep(asked)?;
-        if is_old && let Some(bytes) = rows.first().and_then(|row| row.try_get::<_, i64>(0).ok()) {
+        if let Some(bytes) = rows.first().and_then(|row| row.try_get::<_, i64>(0).ok()) {
             self.site.set_used(bytes.unsigned_abs());
             self.sized = Some(Instant::now());
         }
@@ -193,11 +212,18 @@ impl Desk {
                 *is_open = true;
             }
         }
+        let missing = check(&mut session, site);
+        let missing = missing.map_err(|error| OpenError::Failed(failure_of(&mut session, error)))?;
+        if missing.contains_key(&self.writer) {
+            // Under its name, it would count up to what is missing.
+            self.writer = new_writer();
+        }
         // Waits for a commit that is still under way over the connection before this one.
         let known = "INSERT INTO writer (id, commits) VALUES ($1, 0) ON CONFLICT (id) DO UPDATE SET seen_at=now() RETURNING commits";
         let rows = session.change(known, &[&self.writer]);
         let rows = rows.map_err(|error| OpenError::Failed(failure_of(&mut session, error)))?;
         self.commits = rows.first().and_then(|row| row.try_get(0).ok()).unwrap_or_default();
+        site.acknowledged.begin(&self.writer, self.commits);
         Ok(session)
     }
 
@@ -219,7 +245,10 @@ impl Desk {
         });
         match outcome {
             Ok(has_written) => {
-                self.commits += i64::from(has_written);
+                if has_written {
+                    self.commits += 1;
+                    self.site.acknowledged.note(&self.writer, self.commits);
+                }
                 Ok(())
             }
             Err(Ended::Before(failure)) => {
@@ -239,6 +268,19 @@ impl Desk {
             }
         }
     }
+}
+
+fn new_writer() -> String {
+    HEXLOWER.encode(&secret::random::<8>())
+}
+
+/// Whether the database holds every commit that it has acknowledged, as is told from now on; which writers lack how many.
+fn check(session: &mut Session, site: &Site) -> Result<BTreeMap<String, u64>> {
+    let known = site.acknowledged.all();
+    let missing = acknowledged::missing(&known, &acknowledged::found(session, &known)?);
+    site.acknowledged.lacks(!missing.is_empty());
+    site.health.lack(missing.values().sum());
+    Ok(missing)
 }
 
 /// Where a transaction failed.

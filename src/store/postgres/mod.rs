@@ -4,6 +4,7 @@
 //! A job that names locks takes them as advisory locks, sorted, and runs beside others; one that names none runs alone, whichever gateway
 //! asks for it. So a job never sees what another is about to change, and no rule above has to know that there are other gateways.
 
+mod acknowledged;
 mod clock;
 mod connect;
 mod database;
@@ -79,6 +80,10 @@ impl Backend for Postgres {
 
     fn resume(&self) -> BoxFuture<'_, Result<()>> {
         self.group.command(Desk::resume).boxed()
+    }
+
+    fn accept_loss(&self) -> BoxFuture<'_, Result<()>> {
+        self.group.command(Desk::accept_loss).boxed()
     }
 
     fn is_shared(&self) -> bool {

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::acknowledged::Acknowledged;
 use super::connect::Target;
 use super::open::OpenError;
 use super::session::Failure;
@@ -21,6 +22,7 @@ pub(super) struct Site {
     pub(super) target: Target,
     pub(super) owner: Arc<dyn Owner>,
     pub(super) health: Health,
+    pub(super) acknowledged: Acknowledged,
     /// Whether the owner has read what is theirs.
     is_open: Mutex<bool>,
     /// When and why no connection could be had, since one was.
@@ -33,8 +35,9 @@ pub(super) struct Site {
 impl Site {
     pub(super) fn new(target: Target, owner: Arc<dyn Owner>) -> Self {
         let (health, used) = (Health::default(), AtomicU64::new(0));
+        let acknowledged = Acknowledged::new(target.state_file());
         let (is_open, failed, ticked) = Default::default();
-        Self { target, owner, health, is_open, failed, used, ticked }
+        Self { target, owner, health, acknowledged, is_open, failed, used, ticked }
     }
 
     /// Whether the database was opened by this process. Held while it is.

@@ -1,7 +1,9 @@
+mod acknowledged;
 mod clock;
 mod gateways;
 mod lost;
 mod opening;
+mod rotation;
 mod target;
 mod tls;
 
@@ -58,6 +60,13 @@ impl Home {
 
     fn target(&self, port: Option<u16>) -> Target {
         connect::parse(self.url(port).as_bytes(), None, None).map_err(|(name, _)| name).unwrap()
+    }
+
+    /// Has the gateway remember its commits in `file`, too.
+    fn remembering(&self, file: &std::path::Path) -> Store {
+        let target = self.target(None).remembering(file.to_owned());
+        let opened = Postgres::open(target, Arc::new(Nobody));
+        Store::new(opened.map_err(|error| format!("{error:?}")).unwrap())
     }
 
     fn postgres(&self) -> std::result::Result<Postgres, OpenError> {

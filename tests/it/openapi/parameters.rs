@@ -63,6 +63,7 @@ impl Described<'_> {
         match (schema["enum"][0].as_str(), schema["type"].to_string()) {
             (Some(word), _) => word.to_owned(),
             (None, kind) if kind.contains("integer") => "1".to_owned(),
+            (None, kind) if kind.contains("boolean") => "true".to_owned(),
             (None, _) => "x".to_owned(),
         }
     }

@@ -14,10 +14,10 @@ use crate::random::Random;
 use crate::store::memory::Memory;
 use crate::telemetry::Tracer;
 
-const TERM: Duration = Duration::from_hours(1);
+pub(super) const TERM: Duration = Duration::from_hours(1);
 
 /// The database of `home`, for a gateway with the key of `folder`.
-fn ledger(home: &Home, folder: &std::path::Path) -> Ledger {
+pub(super) fn ledger(home: &Home, folder: &std::path::Path) -> Ledger {
     Ledger::on(&folder.join("outbox.key"), Surroundings::default(), |owner| {
         let postgres = Postgres::open(home.target(None), owner);
         postgres.map(Store::new).map_err(|error| match error {
@@ -29,7 +29,7 @@ fn ledger(home: &Home, folder: &std::path::Path) -> Ledger {
 }
 
 /// A key file, as `outbox keygen` makes it.
-fn make_key(folder: &std::path::Path) {
+pub(super) fn make_key(folder: &std::path::Path) {
     crate::ledger::vault::Vault::create(&folder.join("outbox.key")).unwrap();
 }
 

@@ -1,0 +1,126 @@
+//! A new key in `outbox.key_file` while several gateways share the database: each reads its file again, and none seals under a key that
+//! another one which lives does not have yet.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::vault::{KeyTag, Vault};
+use super::{Book, Ledger};
+use crate::clock::to_millis;
+use crate::error::{Code, Error, Result};
+use crate::store::GatewayRow;
+
+/// How long a gateway counts as alive after it said so.
+const LIVES: Duration = Duration::from_secs(30);
+/// How many seconds a gateway that lives has to say so again.
+const LOOKS: u32 = 15;
+
+impl Ledger {
+    /// Reads `outbox.key_file` again, where gateways share it; whether it holds a key that is new here. What was read before goes on
+    /// opening until the stop, and a file without the key in use is told by [`Self::look_after`].
+    pub(crate) async fn read_keys_again(&self) -> Result<bool> {
+        if !self.store.is_shared() {
+            return Ok(false);
+        }
+        let Ok(fresh) = self.rules.keys.load() else { return Ok(false) };
+        let fresh = Arc::new(fresh);
+        let (has_new, waits_for) = self.run(move |book| book.take_keys(&fresh)).await?;
+        if has_new {
+            tracing::info!("outbox.key_file holds a new key, which opens rows from now on");
+        }
+        let mut waited = self.rules.waits_for.lock().await;
+        if waits_for.is_some() && *waited != waits_for {
+            tracing::warn!(
+                host = waits_for,
+                "another gateway does not have the first key of outbox.key_file yet, so that the former one goes on sealing"
+            );
+        }
+        *waited = waits_for;
+        Ok(has_new)
+    }
+
+    /// [`Code::Storage`] while another gateway that lives seals under another key than `tag`. One lives if it says so while we look.
+    pub(super) async fn every_gateway_seals_under(&self, tag: KeyTag) -> Result<()> {
+        if !self.store.is_shared() {
+            return Ok(());
+        }
+        let mut first: Option<Vec<GatewayRow>> = None;
+        for _ in 0..LOOKS {
+            let others = self.run(move |book| book.others(|row| !seals_under(row, tag))).await?;
+            if others.is_empty() {
+                return Ok(());
+            }
+            let known = first.get_or_insert_with(|| others.clone());
+            let lives = |row: &&GatewayRow| {
+                !known.iter().any(|before| before.id == row.id && before.seen_at == row.seen_at)
+            };
+            if let Some(row) = others.iter().find(lives) {
+                return Err(behind(row, tag));
+            }
+            sleep(Duration::from_secs(1)).await;
+        }
+        Ok(())
+    }
+}
+
+impl Book<'_> {
+    /// The keys of `fresh` open from now on, beside those that did; the first seals once every gateway that lives opens with it. Whether
+    /// one is new, and the host of a gateway that lacks the first.
+    fn take_keys(&self, fresh: &Vault) -> Result<(bool, Option<String>)> {
+        let (Some(first), Some(in_use)) = (fresh.sealing_key(), self.vault.sealing_key()) else {
+            return Ok((false, None));
+        };
+        if !fresh.holds(in_use) {
+            return Ok((false, None));
+        }
+        let mut next = fresh.followed_by(&self.vault);
+        let mut lacking = None;
+        if first != in_use {
+            let since = self.now - to_millis(LIVES);
+            lacking = self.others(|row| row.seen_at >= since && !opens_with(row, first))?.pop();
+            if lacking.is_some() {
+                next = next.led_by(in_use);
+            }
+        }
+        let has_new = next.tags().any(|tag| !self.vault.holds(tag));
+        if has_new {
+            self.look_again()?;
+        }
+        if !next.tags().eq(self.vault.tags()) {
+            self.rules.keys.replace(Arc::new(next));
+        }
+        Ok((has_new, lacking.map(|row| row.host)))
+    }
+
+    /// The other gateways of which `is_meant` holds.
+    fn others(&self, is_meant: impl Fn(&GatewayRow) -> bool) -> Result<Vec<GatewayRow>> {
+        let mut rows = self.tx().gateways()?;
+        rows.retain(|row| row.id != self.rules.holder && is_meant(row));
+        Ok(rows)
+    }
+}
+
+fn opens_with(row: &GatewayRow, tag: KeyTag) -> bool {
+    row.keys.split(' ').any(|known| known == tag.to_string())
+}
+
+fn seals_under(row: &GatewayRow, tag: KeyTag) -> bool {
+    row.keys.split(' ').next() == Some(tag.to_string().as_str())
+}
+
+fn behind(row: &GatewayRow, tag: KeyTag) -> Error {
+    let host = &row.host;
+    let (what, advice) = match opens_with(row, tag) {
+        true => (
+            format!("the gateway on {host} still seals under another key than {tag}"),
+            "Nothing was changed. Write the new line first in outbox.key_file of every gateway; each reads it within 10 s, and seals under it once all of them have it. Then run rekey again.",
+        ),
+        false => (
+            format!("the gateway on {host} does not have key {tag} yet"),
+            "Nothing was changed. Write the new line into outbox.key_file of that gateway, too; it reads it within 10 s. Then run rekey again.",
+        ),
+    };
+    Error::new(Code::Storage, what).advise(advice)
+}
