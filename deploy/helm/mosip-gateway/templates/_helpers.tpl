@@ -42,6 +42,7 @@ env:
   - { name: MOSIP_GATEWAY__KEYS__DIR, value: /data/secrets/mosip }
   {{- if .Values.postgresql.enabled }}
   - { name: MOSIP_GATEWAY__OUTBOX__URL_FILE, value: /run/secrets/mosip-gateway/outbox.url }
+  - { name: MOSIP_GATEWAY__OUTBOX__STATE_FILE, value: /var/lib/mosip-gateway/gateway.state }
   {{- else }}
   - { name: MOSIP_GATEWAY__OUTBOX__PATH, value: /var/lib/mosip-gateway/outbox.db }
   {{- end }}
@@ -95,12 +96,11 @@ volumeMounts:
   - { name: config, mountPath: /etc/mosip-gateway, readOnly: true }
   - { name: keys, mountPath: /data/secrets/mosip, readOnly: true }
   - { name: secrets, mountPath: /run/secrets/mosip-gateway, readOnly: true }
-  {{- if not .Values.postgresql.enabled }}
-  - { name: outbox, mountPath: /var/lib/mosip-gateway }
-  {{- end }}
+  - { name: {{ if .Values.postgresql.enabled }}state{{ else }}outbox{{ end }}, mountPath: /var/lib/mosip-gateway }
 {{- end }}
 
-{{/* The volumes of the container but `outbox`, which a StatefulSet claims for its pod; there is none with PostgreSQL. */}}
+{{/* The volumes of the container but `outbox`, which a StatefulSet claims for its pod; with PostgreSQL there is
+     `state` in its place, which keeps the last acknowledged commit for as long as the pod is there. */}}
 {{- define "mosip-gateway.volumes" -}}
 - name: config
   configMap: { name: {{ include "mosip-gateway.fullname" . }} }
@@ -108,6 +108,10 @@ volumeMounts:
   secret: { secretName: {{ .Values.secrets.keys }}, defaultMode: 0440 }
 - name: secrets
   secret: { secretName: {{ .Values.secrets.files }}, defaultMode: 0440 }
+{{- if .Values.postgresql.enabled }}
+- name: state
+  emptyDir: { sizeLimit: 1Mi }
+{{- end }}
 {{- end }}
 
 {{/* The claim of the volume `outbox`. */}}
