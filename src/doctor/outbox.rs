@@ -35,9 +35,7 @@ pub(super) fn examine(outbox: &Outbox) -> Vec<Finding> {
     };
     findings.push(match Vault::load(&outbox.key_file) {
         Ok(vault) => fit(&outbox.location, &vault, &stored),
-        Err(VaultError::Missing(_) | VaultError::Empty(_)) if stored.is_empty() => {
-            Finding::ok(outbox.key_file.display(), "is made at the first start")
-        }
+        Err(VaultError::Missing(_) | VaultError::Empty(_)) if stored.is_empty() => unmade(outbox),
         Err(error) if stored.is_empty() => {
             Finding::fail("outbox.key_file", error.to_string(), "correct the file, or remove it")
         }
@@ -46,6 +44,19 @@ pub(super) fn examine(outbox: &Outbox) -> Vec<Finding> {
         }
     });
     findings
+}
+
+/// What becomes of a key file that is not there yet: where several gateways need the same one, no start makes it.
+fn unmade(outbox: &Outbox) -> Finding {
+    let file = outbox.key_file.display();
+    if outbox.location.is_shared() {
+        return Finding::fail(
+            file,
+            "is not there or empty, and no start makes it",
+            "make it by `mosip-gateway outbox keygen`, and give every gateway the same",
+        );
+    }
+    Finding::ok(file, "is made at the first start")
 }
 
 /// Where the last acknowledged commits are in memory alone.
