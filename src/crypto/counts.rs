@@ -37,3 +37,20 @@ pub(crate) fn counts() -> impl Iterator<Item = (&'static str, [u64; 2])> {
         .zip(&COUNTS)
         .map(|(name, counts)| (name, counts.each_ref().map(|count| count.load(Ordering::Relaxed))))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operation_is_counted_under_its_word_as_done_or_as_failed() {
+        let of_unwrap = || counts().find(|(name, _)| *name == "unwrap").unwrap().1;
+        assert!(counts().map(|(name, _)| name).eq(NAMES));
+        let [done, failed] = of_unwrap();
+        Operation::Unwrap.count(Ok::<_, ()>(())).unwrap();
+        Operation::Unwrap.count(Err::<(), _>(())).unwrap_err();
+        // Other tests count beside this one.
+        let [done_now, failed_now] = of_unwrap();
+        assert!(done_now > done && failed_now > failed);
+    }
+}

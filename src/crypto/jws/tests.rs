@@ -114,6 +114,7 @@ fn header_with_a_defect_is_refused_under_a_good_signature() {
         ("algorithm in lower case", r#"{"alg":"rs256"}"#),
         ("unknown crit", r#"{"alg":"RS256","crit":["exp"],"exp":1}"#),
         ("unknown crit beside a known one", r#"{"alg":"RS256","crit":["b64","exp"],"b64":true,"exp":1}"#),
+        ("unknown crit beside b64", r#"{"alg":"RS256","crit":["exp"],"b64":true,"exp":1}"#),
         ("empty crit", r#"{"alg":"RS256","crit":[]}"#),
         ("empty crit beside b64", r#"{"alg":"RS256","crit":[],"b64":true}"#),
         ("crit names what is absent", r#"{"alg":"RS256","crit":["b64"]}"#),
