@@ -175,6 +175,7 @@ fn an_iam_that_is_away_or_is_none_is_upstreams_fault() {
         let error = keycloak(status, body).unwrap_err();
         assert_eq!((error.code(), error.retryable()), (Code::Upstream, true), "{status} {body}");
     }
+    assert!(keycloak(200, r#"{"error":"x"}"#).unwrap_err().detail().contains("error inside of success"));
 }
 
 #[test]

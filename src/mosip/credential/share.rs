@@ -211,6 +211,10 @@ mod tests {
         ] {
             assert_eq!(place.address(share).unwrap(), share.parse::<Uri>().unwrap(), "{share}");
         }
+        let beside_us = self::place("http://localhost/v1/").unwrap();
+        assert!(beside_us.address("http://localhost:80/v1/key").is_ok());
+        assert!(beside_us.address("http://localhost:443/v1/key").is_err());
+        assert!(self::place("https://user@api.example.org/v1/").is_none());
     }
 
     #[test]
@@ -247,6 +251,8 @@ mod tests {
             "file:///v1/datashare/key",
             "",
             " https://api.example.org/v1/datashare/key",
+            "https://api.example.org/v1/datashare/k\u{2003}ey",
+            "https://api.example.org/v1/datashare/k\u{7f}ey",
         ] {
             let error = place.address(share).unwrap_err();
             assert_eq!(

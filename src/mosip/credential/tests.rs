@@ -379,3 +379,16 @@ fn what_is_not_built_is_refused_where_a_credential_uses_it() {
         assert_eq!(read(members.clone()), Err(ContextError::NotBuilt(at.to_owned())), "{members}");
     }
 }
+
+#[test]
+fn a_proof_of_another_type_or_for_another_purpose_is_refused_as_such() {
+    let (vectors, pinned) = (vectors(), credentials(false));
+    let mut cases = vectors["cases"].as_array().unwrap().iter();
+    let known = cases.find(|case| verdict(&pinned, case).is_ok()).unwrap();
+    for (member, value) in [("type", "Ed25519Signature2018"), ("proofPurpose", "authentication")] {
+        let mut credential = crate::json::read::<Value>(text_of(known).as_bytes()).unwrap();
+        credential["proof"][member] = json!(value);
+        let refused = pinned.verify(&credential, NOW).err().unwrap();
+        assert!(refused.detail().contains("of another type, or for another purpose"), "{refused}");
+    }
+}

@@ -154,3 +154,12 @@ fn a_refused_token_is_the_partners_fault_and_names_its_section() {
         assert!(error.advice().contains("upstream.packets.token"), "{status}");
     }
 }
+
+#[test]
+fn a_code_of_mosips_about_the_token_brings_the_advice_about_the_token() {
+    for (code, is_of_token) in [("KER-ATH-401", true), ("KER-PUT-020", false)] {
+        let body = json!({ "errors": [{ "errorCode": code, "message": "m" }] }).to_string();
+        let error = read(StatusCode::OK, body.as_bytes(), "upstream.packets.url").unwrap_err();
+        assert_eq!(error.advice() == TOKEN, is_of_token, "{code}");
+    }
+}

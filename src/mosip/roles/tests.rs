@@ -139,3 +139,33 @@ fn a_key_of_esignet_that_is_not_loaded_is_refused_with_its_own_trouble() {
     assert_eq!(error.code(), Code::Keys);
     assert!(error.advice().contains("gone.key: is missing"), "{}", error.advice());
 }
+
+#[test]
+fn the_only_peer_is_meant_where_nobody_is_named() {
+    let mut keys = keys();
+    keys.peers.remove(0);
+    assert_eq!(peer_or_only(&Ring::load(&keys, NOW), None).unwrap().name, "mosip");
+    keys.peers.clear();
+    let error = refusal(peer_or_only(&Ring::load(&keys, NOW), None));
+    assert_eq!((error.pointer(), error.detail()), (Some("/from"), "no peer is configured"));
+}
+
+#[test]
+fn a_certificate_outside_its_dates_neither_signs_nor_is_sealed_to() {
+    let mut keys = keys();
+    keys.own[1].cert = Some(keys.dir.join("partner.crt.pem"));
+    let ring = Ring::load(&keys, NOW);
+    assert!(
+        asked_recipient(&ring, "mosip", "to", NOW).is_ok() && signer(&ring, Some("partner"), NOW).is_ok()
+    );
+    for (seconds, what) in [(0, "not yet valid"), (9_000_000_000, "expired")] {
+        let now = Timestamp::from_seconds(seconds);
+        for error in [
+            refusal(asked_recipient(&ring, "mosip", "to", now)),
+            refusal(signer(&ring, Some("partner"), now)),
+        ] {
+            assert_eq!(error.code(), Code::Keys);
+            assert!(error.detail().contains(what), "{error}");
+        }
+    }
+}

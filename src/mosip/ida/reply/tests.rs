@@ -253,3 +253,15 @@ fn a_signed_list_is_not_taken_for_the_reply_member_by_member() {
     let response = with("response", json!([true, "283806"]));
     assert_eq!(signed(&response).err().unwrap().code(), Code::Upstream);
 }
+
+#[test]
+fn where_a_bare_key_of_the_peer_is_known_the_certificate_in_a_token_has_to_be_of_that_key() {
+    let (ida, stranger) = (Signer::ida(), Signer::stranger());
+    let peer = Peer { certificate: None, ..ida.peer() };
+    for (certificate, is_taken) in [(&ida.certificate, true), (&stranger.certificate, false)] {
+        let token = ida.sign(certificate, "body");
+        let token = jws::Jws::parse(&token).unwrap();
+        let verified = crate::mosip::signature::verify_parsed(&peer, &token, Some(b"body"), NOW);
+        assert_eq!(verified.is_ok(), is_taken);
+    }
+}
