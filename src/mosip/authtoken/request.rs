@@ -305,4 +305,59 @@ mod tests {
             assert_eq!(parse(mapping.to_string().as_bytes()).err(), wanted, "{member} of {parts} parts");
         }
     }
+
+    fn asked(request: &Value) -> Result<Asked, Refused> {
+        let body = serde_json::json!({ "request": request }).to_string();
+        read_json(body.as_bytes(), IdLengths::default())
+    }
+
+    fn person() -> Value {
+        serde_json::json!({"vid": "4152630978", "name": "Leila", "gender": "Female", "dob": "1990/03/14"})
+    }
+
+    #[test]
+    fn a_person_becomes_what_ida_is_asked_or_is_refused_by_the_code_of_the_member() {
+        let text = |text: &str| serde_json::json!(text);
+        for (place, value, wanted) in [
+            ("/authdata/phoneNumber", text("  "), Ok(("phoneNumber", Value::Null))),
+            ("/authdata/phoneNumber", serde_json::json!(555), Ok(("phoneNumber", text("555")))),
+            ("/authdata/emailId", text("l@example.org"), Ok(("emailId", text("l@example.org")))),
+            ("/lang", text(""), Ok(("gender", serde_json::json!([{"language": "eng", "value": "Female"}])))),
+            (
+                "/lang",
+                text("fra"),
+                Ok(("gender", serde_json::json!([{"language": "fra", "value": "Female"}]))),
+            ),
+            ("/authdata/vid", text("41"), Err(Refused::VID_WRONG)),
+            ("/authdata/dob", text("14.3.1990"), Err(Refused::DOB_WRONG)),
+            ("/authdata/fullAddress", text(" "), Err(Refused::ADDRESS_EMPTY)),
+            ("/mapping", serde_json::json!({"phoneNumber": "tel"}), Err(Refused::PHONE_ABSENT)),
+        ] {
+            let mut request = serde_json::json!({ "authdata": person() });
+            let (parent, name) = place.rsplit_once('/').unwrap();
+            request.pointer_mut(parent).unwrap()[name] = value;
+            let Ok(Asked::One(listed)) = asked(&request) else { panic!("{request}") };
+            let kept = listed.record.map(|record| {
+                let kept: Value = serde_json::from_slice(&record.into_kept()).unwrap();
+                kept["demographics"].clone()
+            });
+            match (kept, wanted) {
+                (Ok(kept), Ok((name, value))) => assert_eq!(kept[name], value, "{request}"),
+                (kept, wanted) => assert_eq!(kept.err(), wanted.err(), "{request}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_list_is_a_job_and_of_one_person_an_answer_at_once_where_that_is_asked() {
+        let of = |delivery: &str, people: &[Value]| {
+            asked(&serde_json::json!({ "deliverytype": delivery, "authdata": people }))
+        };
+        assert!(matches!(of("sync", &[person()]), Ok(Asked::One(_))));
+        let Ok(Asked::Many(batch)) = of("download", &[person(), person()]) else { panic!("a list is a job") };
+        assert_eq!(batch.size(), serde_json::json!([person(), person()]).to_string().len());
+        for (delivery, people) in [("sync", vec![person(); 2]), ("sync", vec![]), ("download", vec![])] {
+            assert_eq!(of(delivery, &people).err(), Some(Refused::INVALID), "{delivery}");
+        }
+    }
 }

@@ -234,6 +234,7 @@ fn a_login_is_posted_as_a_form_and_cannot_break_out_of_it() {
 #[test]
 fn a_login_that_cannot_be_one_is_refused_by_its_member() {
     login(json!({})).check().unwrap();
+    login(json!({ "code": "c".repeat(2048), "codeVerifier": "aZ09-._~".repeat(6) })).check().unwrap();
     for (name, value) in [
         ("code", String::new()),
         ("code", "c".repeat(2049)),
@@ -243,8 +244,32 @@ fn a_login_that_cannot_be_one_is_refused_by_its_member() {
         ("codeVerifier", "v".repeat(42)),
         ("codeVerifier", "v".repeat(129)),
         ("codeVerifier", " ".repeat(43)),
+        ("codeVerifier", "v+".repeat(22)),
     ] {
         let refused = login(json!({ name: value })).check().unwrap_err();
+        assert_eq!((refused.code(), refused.pointer()), (Code::Field, Some(&*format!("/{name}"))));
+    }
+}
+
+#[test]
+fn a_login_that_cannot_begin_is_refused_by_its_member() {
+    let check = |name: &str, value: &str| {
+        let mut begin =
+            json!({ "clientId": "client", "redirectUri": "https://r.example.org/", "state": "s" });
+        begin[name] = json!(value);
+        serde_json::from_value::<Authorization>(begin).unwrap().check()
+    };
+    for (name, value) in [("state", "s".repeat(8192)), ("scope", "profile openid".to_owned())] {
+        check(name, &value).unwrap();
+    }
+    for (name, value) in [
+        ("state", String::new()),
+        ("state", "s".repeat(8193)),
+        ("nonce", String::new()),
+        ("scope", "profile".to_owned()),
+        ("scope", "openidx profile".to_owned()),
+    ] {
+        let refused = check(name, &value).unwrap_err();
         assert_eq!((refused.code(), refused.pointer()), (Code::Field, Some(&*format!("/{name}"))));
     }
 }

@@ -177,3 +177,55 @@ impl Record {
 pub fn read_kept(kept: &[u8]) -> Result<Intent> {
     Intent::parse(Service::Auth, kept)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn read(list: &str) -> Result<RecordList<&[u8]>> {
+        RecordList::read(list.as_bytes(), IdLengths::default())
+    }
+
+    fn person(id: &str) -> Value {
+        json!({ "individualId": id, "consent": true, "demographics": { "dob": "1990/03/14" } })
+    }
+
+    #[test]
+    fn a_list_gives_its_records_in_order_and_refuses_a_wrong_one_by_its_place() {
+        let text = json!([person("4152630978"), person("41"), person("4152630978123456")]).to_string();
+        let list = read(&text).unwrap();
+        assert_eq!(list.size(), text.len());
+        let lines: Vec<_> = list.lines().collect();
+        let ids: Vec<_> = lines.iter().map(|line| &*line.id).collect();
+        assert_eq!(ids, ["4152630978", "41", "4152630978123456"]);
+        let types: Vec<_> = lines
+            .into_iter()
+            .map(|line| match line.record {
+                Ok(record) => {
+                    assert_eq!(record.id(), line.id);
+                    let kept: Value = serde_json::from_slice(&record.into_kept()).unwrap();
+                    kept["individualIdType"].as_str().unwrap().to_owned()
+                }
+                Err(error) => error.pointer().unwrap().to_owned(),
+            })
+            .collect();
+        assert_eq!(types, ["UIN", "/1/individualId", "VID"]);
+    }
+
+    #[test]
+    fn a_list_without_a_right_record_or_with_too_many_is_refused() {
+        let of_numbers = |count: usize| format!("[{}1]", "1,".repeat(count - 1));
+        for (list, pointer, why) in [
+            ("[]".to_owned(), "", "empty"),
+            (json!([person("41")]).to_string(), "/0/individualId", "neither a UIN"),
+            (of_numbers(MOST_RECORDS + 1), "", "more than"),
+            (of_numbers(MOST_RECORDS), "/0", ""),
+        ] {
+            let error = read(&list).err().unwrap();
+            assert_eq!((error.code(), error.pointer()), (Code::Field, Some(pointer)), "{error}");
+            assert!(error.detail().contains(why), "{error}");
+        }
+    }
+}

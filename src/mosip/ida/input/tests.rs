@@ -188,3 +188,11 @@ fn a_transaction_id_is_the_callers_or_ten_fresh_characters() {
     assert_ne!(first, second);
     assert!(TransactionId::parse(first).is_ok());
 }
+
+#[test]
+fn a_transaction_id_that_is_made_is_unlike_the_earlier_ones() {
+    let made: std::collections::BTreeSet<String> =
+        (0..100).map(|_| TransactionId::generate().as_str().to_owned()).collect();
+    assert_eq!(made.len(), 100);
+    assert!(made.into_iter().all(|text| TransactionId::parse(text).is_ok()));
+}
