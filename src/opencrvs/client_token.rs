@@ -11,8 +11,12 @@ use crate::error::{Code, Error, Result};
 use crate::json::{self, Object};
 use crate::{bearer, refusal};
 
-/// What to do where OpenCRVS does not take the client.
-pub(crate) const REFUSED: &str = "Check opencrvs.client_id and its secret in OpenCRVS under Integrations, and that the client is active there.";
+/// What to do where OpenCRVS does not take the client that is set in `section`.
+pub(crate) fn refused(section: &str) -> String {
+    format!(
+        "Check {section}.client_id and its secret in OpenCRVS under Integrations, and that the client is active there."
+    )
+}
 
 /// A token for OpenCRVS. No `Debug`.
 pub(crate) struct ClientToken {
@@ -63,9 +67,9 @@ fn write_fields(into: &mut SecretWriter, client_id: &str, client_secret: &Secret
     into.field("grant_type", b"client_credentials");
 }
 
-/// The token in the answer: `{"access_token"}`. [`Code::Partner`] where OpenCRVS refuses the client, [`Code::Upstream`] where its auth
+/// The token in the answer to the client of `section`: `{"access_token"}`. [`Code::Partner`] where OpenCRVS refuses the client, [`Code::Upstream`] where its auth
 /// service is away or broken.
-pub(crate) fn read(status: StatusCode, body: &[u8], now: Timestamp) -> Result<ClientToken> {
+pub(crate) fn read(status: StatusCode, body: &[u8], section: &str, now: Timestamp) -> Result<ClientToken> {
     #[derive(Deserialize)]
     struct TokenReply {
         access_token: Option<String>,
@@ -74,7 +78,7 @@ pub(crate) fn read(status: StatusCode, body: &[u8], now: Timestamp) -> Result<Cl
     match status {
         StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
             let what = format!("OpenCRVS's auth service answered {}", status.as_u16());
-            return Err(Error::new(Code::Partner, what).advise(REFUSED));
+            return Err(Error::new(Code::Partner, what).advise(refused(section)));
         }
         status if !status.is_success() => {
             return Err(refusal::of_status("OpenCRVS's auth service", status, "opencrvs.auth_url"));
@@ -124,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_token_ends_by_exp_else_by_expires_in_else_it_is_not_kept() {
-        let read = |body: &str| read(StatusCode::OK, body.as_bytes(), NOW).unwrap();
+        let read = |body: &str| read(StatusCode::OK, body.as_bytes(), "opencrvs", NOW).unwrap();
         // {"alg":"RS256"}.{"exp":1800000600}
         let token =
             read(r#"{"access_token":"eyJhbGciOiJSUzI1NiJ9.eyJleHAiOjE4MDAwMDA2MDB9.c2ln","expires_in":5}"#);
@@ -138,11 +142,19 @@ mod tests {
 
     #[test]
     fn a_refused_client_is_the_registrations_fault_and_a_broken_answer_is_upstreams() {
-        let fault = |status, body: &str| {
-            read(StatusCode::from_u16(status).unwrap(), body.as_bytes(), NOW).err().unwrap().fault()
+        let error = |status, body: &str| {
+            let status = StatusCode::from_u16(status).unwrap();
+            read(status, body.as_bytes(), "opencrvs.search", NOW).err().unwrap()
         };
+        let fault = |status, body: &str| error(status, body).fault();
         for status in [400, 401, 403] {
-            assert_eq!(fault(status, r#"{"access_token":"a"}"#), Fault::Partner, "{status}");
+            let error = error(status, r#"{"access_token":"a"}"#);
+            assert_eq!(error.fault(), Fault::Partner, "{status}");
+            let advice = error.advice();
+            assert!(
+                advice.contains("opencrvs.search.client_id"),
+                "the client of another section is right: {advice}"
+            );
         }
         for (status, body) in [
             (500, ""),
@@ -156,7 +168,7 @@ mod tests {
             assert_eq!(fault(status, body), Fault::Upstream, "{status} {body}");
         }
         for status in [302, 404] {
-            let error = read(StatusCode::from_u16(status).unwrap(), b"{}", NOW).err().unwrap();
+            let error = error(status, "{}");
             assert!(error.advice().contains("opencrvs.auth_url"), "{status}: {}", error.advice());
         }
     }

@@ -182,6 +182,9 @@ impl Running {
     }
 }
 
+/// The composition of a birth that the simulated OpenCRVS has, and that no webhook tells of, where the simulator is a program of its own.
+const LOST: &str = "0f7e1c9a-7a34-4d7b-9a55-2f6d4c1b8e30";
+
 /// Runs a fake by itself, as `mosip-gateway simulator` does, until `shutdown` comes. `started` receives its base URL.
 pub(crate) async fn run_alone(
     settings: Settings,
@@ -191,6 +194,7 @@ pub(crate) async fn run_alone(
 ) -> Result<(), StartError> {
     let running = Simulator::start(settings, Clock::system()).await?;
     running.controls.set(behaviour);
+    running.records.register("birth", LOST, Clock::system().now());
     started(&running.base_url);
     shutdown.await;
     running.shutdown().await;

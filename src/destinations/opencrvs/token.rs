@@ -64,13 +64,13 @@ impl Grant for ClientToken {
         };
         let uri = upstream::with_secret_path(auth_url, path).ok_or_else(|| {
             Error::new(Code::Partner, "the client of OpenCRVS does not fit into a URL")
-                .advise(client_token::REFUSED)
+                .advise(client_token::refused(self.section))
         })?;
         Ok(TokenRequest { uri, headers, body })
     }
 
     fn read(&self, reply: &Reply, now: Timestamp) -> Result<Token> {
-        let token = client_token::read(reply.status, &reply.body, now)?;
+        let token = client_token::read(reply.status, &reply.body, self.section, now)?;
         Ok(Token { header: header::AUTHORIZATION, value: token.bearer(), expires: token.expires() })
     }
 }
