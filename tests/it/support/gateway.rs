@@ -78,7 +78,10 @@ impl Running {
         let home = tempfile::tempdir().unwrap();
         let ports = [Port::hold(), Port::hold(), Port::hold(), Port::hold()];
         let [api, callback, ops, nobody] = ports.each_ref().map(Port::address);
-        let text = text.replace("127.0.0.1:4600", &nobody);
+        // With what ends the address: 46001 to 46009 are ports of others.
+        let text = ['/', '"'].iter().fold(text.to_owned(), |text, end| {
+            text.replace(&format!("127.0.0.1:4600{end}"), &format!("{nobody}{end}"))
+        });
         let outbox = home.path().join("outbox.db").display().to_string();
         let mut variables = secrets();
         let own = [
