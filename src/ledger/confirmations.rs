@@ -247,9 +247,7 @@ impl Book<'_> {
             let row = self.tx().listed(Queue::Entries, other)?;
             let is_discarded = row.is_some_and(|row| row.state == State::Discarded);
             let of_other = self.occasion(other, &self.subject_of(other)?)?;
-            if !is_discarded
-                && of_other.is_some_and(|other| other.is_registration() == occasion.is_registration())
-            {
+            if !is_discarded && of_other.is_some_and(|other| other.replaces(occasion)) {
                 return Ok(true);
             }
         }
@@ -287,8 +285,12 @@ enum Occasion {
 }
 
 impl Occasion {
-    fn is_registration(self) -> bool {
-        self != Self::Correction
+    /// Whether what waits in a record is this, and no more `former`. A birth and a death of one record are one body.
+    fn replaces(self, former: Self) -> bool {
+        match (former, self) {
+            (Self::Birth, Self::Death) | (Self::Death, Self::Birth) => false,
+            _ => (former == Self::Correction) == (self == Self::Correction),
+        }
     }
 }
 

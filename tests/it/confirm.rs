@@ -1,6 +1,7 @@
 //! Registrations that went to MOSIP as packets, from the post to what OpenCRVS's core learns of them.
 
 mod answers;
+mod both;
 mod core;
 mod names;
 
