@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
+use time::{Date, OffsetDateTime};
 
 /// A moment: milliseconds since the Unix epoch, UTC.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,6 +49,11 @@ impl Timestamp {
             .and_then(|moment| moment.format(format).ok())
             .unwrap_or_default()
     }
+}
+
+/// The day that `text` is in the form `form`, which begins with a year of four digits. The parser would take a sign before these.
+pub(crate) fn day(text: &str, form: &[BorrowedFormatItem<'_>]) -> Option<Date> {
+    Date::parse(text, form).ok().filter(|_| text.starts_with(|first: char| first.is_ascii_digit()))
 }
 
 /// `duration` in whole milliseconds.
@@ -109,6 +115,24 @@ mod tests {
         }
         for text in ["", "2026-11-24", "2026-11-24T08:00:00", "2026-13-24T08:00:00Z"] {
             assert_eq!(Timestamp::from_iso(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_day_is_its_form_and_nothing_beside_it() {
+        let is_day = |text| day(text, format_description!("[year]/[month]/[day]")).is_some();
+        assert!(is_day("1990/03/14") && is_day("2024/02/29"));
+        for text in [
+            "",
+            "+1990/03/14",
+            "-1990/03/14",
+            " 1990/03/14",
+            "1990/03/14 ",
+            "1990/3/14",
+            "1990/02/30",
+            "1990-03-14",
+        ] {
+            assert!(!is_day(text), "{text}");
         }
     }
 }

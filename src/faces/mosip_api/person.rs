@@ -1,10 +1,10 @@
 //! A person in the form that OpenCRVS fills its fields with.
 
 use serde::{Deserialize, Serialize};
-use time::Date;
 use time::macros::format_description;
 use utoipa::ToSchema;
 
+use crate::clock;
 use crate::error::{Code, Error, Fault, Result};
 use crate::mosip::Verified;
 use crate::mosip::esignet::UserInfo;
@@ -91,8 +91,7 @@ impl Person {
 
 /// `yyyy/MM/dd`, as eSignet writes it, as `yyyy-MM-dd`.
 fn iso_date(date: &str) -> String {
-    Date::parse(date, format_description!("[year]/[month]/[day]"))
-        .ok()
+    clock::day(date, format_description!("[year]/[month]/[day]"))
         .and_then(|date| date.format(format_description!("[year]-[month]-[day]")).ok())
         .unwrap_or_default()
 }
@@ -142,6 +141,7 @@ mod tests {
             ("1990-03-14", ""),
             ("14/03/1990", ""),
             ("1990/3/4", ""),
+            ("-1990/03/14", ""),
             ("", ""),
         ] {
             assert_eq!(iso_date(theirs), ours, "{theirs}");

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use axum::extract::{Request, State};
 use serde::Deserialize;
-use time::Date;
 use time::macros::format_description;
 use utoipa::ToSchema;
 use utoipa_axum::router::UtoipaMethodRouter;
@@ -13,6 +12,7 @@ use utoipa_axum::routes;
 
 use super::MosipApi;
 use super::refusal::PeerError;
+use crate::clock;
 use crate::error::{Code, Error, Result};
 use crate::faces::request::read_object;
 use crate::http::caller::Caller;
@@ -85,8 +85,8 @@ impl Asked {
         let id_type = if self.nid.len() == lengths.vid { IdType::Vid } else { IdType::Uin };
         let individual = Individual::new(id_type, self.nid)
             .map_err(|_| Error::field("/nid", "this is no UIN or VID: 1 to 128 digits"))?;
-        let dob = Date::parse(&self.dob, format_description!("[year]-[month]-[day]"))
-            .map_err(|_| Error::field("/dob", "this is no date of the form yyyy-MM-dd"))?;
+        let dob = clock::day(&self.dob, format_description!("[year]-[month]-[day]"))
+            .ok_or_else(|| Error::field("/dob", "this is no date of the form yyyy-MM-dd"))?;
         let dob = dob
             .format(format_description!("[year]/[month]/[day]"))
             .map_err(|_| Error::new(Code::Bug, "a date cannot be written"))?;
@@ -173,6 +173,8 @@ mod tests {
             ("/dob", json!("01.02.2002")),
             ("/dob", json!("1990-02-30")),
             ("/dob", json!("1990/03/14")),
+            ("/dob", json!("-1990-03-14")),
+            ("/dob", json!("+1990-03-14")),
             ("/name", json!("Leila Karim")),
             ("/name", json!(["Leila", null, "Karim"])),
             ("/name", json!({"firstname": " ", "surname": ""})),

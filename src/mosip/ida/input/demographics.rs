@@ -6,9 +6,9 @@ use isolang::Language;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
-use time::Date;
 use time::macros::format_description;
 
+use crate::clock;
 use crate::error::{Error, Result};
 use crate::json::{Object, member};
 
@@ -117,7 +117,7 @@ fn check_name(name: &str, attribute: &Attribute, pointer: &str) -> Result<()> {
 
 fn check_value(name: &str, value: &str, pointer: String) -> Result<()> {
     match name {
-        "dob" if Date::parse(value, format_description!("[year]/[month]/[day]")).is_err() => {
+        "dob" if clock::day(value, format_description!("[year]/[month]/[day]")).is_none() => {
             Err(Error::field(pointer, "this is no date of the form yyyy/MM/dd"))
         }
         "age" if value.len() > 3 || !value.bytes().all(|b| b.is_ascii_digit()) => {

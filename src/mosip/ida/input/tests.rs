@@ -70,6 +70,7 @@ fn values_that_are_missing_or_wrong_are_named() {
         ("/demographics", json!(null), "/demographics"),
         ("/demographics/dob", json!("1990-03-14"), "/demographics/dob"),
         ("/demographics/dob", json!("1990/02/30"), "/demographics/dob"),
+        ("/demographics/dob", json!("-1990/03/14"), "/demographics/dob"),
         ("/demographics/dob", json!("14/03/1990"), "/demographics/dob"),
         ("/demographics/dob", json!(["1990/03/14"]), "/demographics/dob/0"),
         ("/demographics/age", json!("old"), "/demographics/age"),
