@@ -1,5 +1,7 @@
 //! The event of a record, as OpenCRVS core gives it: what waits in it for a decision, and what was decided.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 
 use super::{Awaited, Verdict};
@@ -84,10 +86,10 @@ impl RecordEvent {
             return Standing::Decided;
         }
         let is_meant = |id: &str| action_id.is_none_or(|meant| meant == id);
-        let decides = |action: &Action, id: &str| action.original_action_id.as_deref() == Some(id);
-        let waits = |asked: &&Action| {
-            !actions().any(|action| action.verdict().is_some() && decides(action, &asked.id))
-        };
+        let deciding = actions().filter(|action| action.verdict().is_some());
+        let decided: BTreeSet<&str> =
+            deciding.filter_map(|action| action.original_action_id.as_deref()).collect();
+        let waits = |asked: &&Action| !decided.contains(asked.id.as_str());
         let asked = actions().filter(|action| action.is_requested() && is_meant(&action.id));
         let mut waiting = asked.filter(waits);
         match (waiting.next(), waiting.next()) {
@@ -177,6 +179,15 @@ mod tests {
             assert_eq!(standing(&actions, Awaited::Registration, Verdict::Accept, None), accept, "{status}");
             assert_eq!(standing(&actions, Awaited::Registration, Verdict::Reject, None), reject, "{status}");
         }
+    }
+
+    /// For each of them all others would be looked through for minutes.
+    #[test]
+    fn many_actions_are_looked_through_once() {
+        let each = (0..100_000).map(|count| format!("a{count}"));
+        let many: Vec<_> = each.flat_map(|id| [asked(&id), decided(&id, "Rejected", "x")]).collect();
+        let last = standing(&Value::Array(many), Awaited::Registration, Verdict::Reject, Some("a99999"));
+        assert_eq!(last, Standing::Decided);
     }
 
     #[test]
