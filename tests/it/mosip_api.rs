@@ -4,6 +4,7 @@
 mod forms;
 mod hub;
 mod recorded;
+mod types;
 
 use http::{HeaderMap, HeaderValue, Method, header};
 use mosip_gateway::simulator::packets::Packet;

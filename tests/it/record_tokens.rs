@@ -140,6 +140,21 @@ async fn a_rejected_packet_is_rejected_with_the_token_and_a_credential_after_it_
 }
 
 #[tokio::test]
+async fn what_mosip_is_silent_about_is_rejected_with_the_token_where_the_country_wants_it() {
+    let set = vec![("OPENCRVS__ON_SILENCE", "reject"), ("WEBSUB__EXPECT_WITHIN", "1m")];
+    let mut world = world(Setup { set, ..by_token() }).await;
+    let id = birth(&world, &token(&world, "e1", 600)).await;
+    // As if MOSIP had had its packet long ago.
+    let overdue = "UPDATE correlation SET expected_by=1 WHERE expected_by IS NOT NULL";
+    assert_eq!(Rows::of(&world.gateway.outbox()).change(overdue, []), 1, "its answer is expected");
+    world.gateway.restart(&[]).await;
+    world.mediator.next_of("registration.silent").await;
+    world.gateway.event_in(&confirmation(&id), "done").await;
+    assert_eq!(procedures(&world), [REJECT]);
+    assert_eq!(decisions(&world)[0].input["actionId"], "a1");
+}
+
+#[tokio::test]
 async fn what_was_rejected_and_is_registered_again_unchanged_is_a_packet_again_and_is_confirmed() {
     let mut world = world(by_token()).await;
     let first = token(&world, "e1", 600);

@@ -238,7 +238,7 @@ async fn each_field_that_is_long_is_taken_but_for_names_and_a_body_that_is_too_l
 }
 
 /// Every member of every object in `value`, at any depth; lists are not entered.
-fn pointers(at: &str, value: &Value) -> Vec<String> {
+pub(super) fn pointers(at: &str, value: &Value) -> Vec<String> {
     let members = value.as_object().into_iter().flatten();
     members
         .flat_map(|(name, value)| {
