@@ -1,10 +1,10 @@
 //! The documents: their command lines run as they stand and print what stands below them, and their links lead somewhere.
 //! `CONTRIBUTING.md`, "Documents", says how a command line and its output are written.
 
-mod document;
+pub(crate) mod document;
 mod log;
 mod promql;
-mod shell;
+pub(crate) mod shell;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use futures_util::future::join_all;
 use mosip_gateway::clock::Clock;
 use mosip_gateway::simulator::{self, Behaviour, Callback, Settings, Simulator};
 
-use self::document::{commands, dead_links, line_matches};
+use self::document::{RUN, commands, dead_links, line_matches};
 use self::shell::Shell;
 use crate::support::event::birth;
 use crate::support::gateway::{Running, secrets};
@@ -53,7 +53,7 @@ async fn the_onboarding_goes_from_an_empty_folder_to_a_partner_that_is_accepted(
     let variables = listeners.map(|(name, address)| (format!("MOSIP_GATEWAY__LISTEN__{name}"), address));
     let path = Path::new(ONBOARDING);
     let mut shell = Shell::start(&variables, &replacements);
-    let commands = commands(path, &std::fs::read_to_string(path).unwrap());
+    let commands = commands(path, &std::fs::read_to_string(path).unwrap(), RUN);
     let wrong: Vec<_> = commands.iter().filter_map(|command| shell.run(command).err()).collect();
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n\n"));
 }
@@ -65,7 +65,7 @@ fn has_openssl() -> bool {
 /// The commands of the document at `path` that do not print what it shows, each with what it prints.
 async fn wrong_commands(path: PathBuf) -> Vec<String> {
     let document = std::fs::read_to_string(&path).unwrap();
-    let mut commands = commands(&path, &document);
+    let mut commands = commands(&path, &document, RUN);
     if !has_openssl() {
         // What OpenSSL makes lies in this folder.
         let needs_it = |text: &str| ["openssl", "$new/", "$JWT"].iter().any(|made| text.contains(made));

@@ -7,11 +7,16 @@ const FENCE: &str = "```";
 /// Stands for any text of a line, and on a line of its own for any lines.
 const ANYTHING: char = '…';
 
+/// The mark of blocks that are run beside a gateway and a simulator.
+pub(super) const RUN: &str = "sh";
+/// The mark of blocks that are not.
+pub(crate) const NOT_RUN: &str = "sh no_run";
+
 /// One command line.
-pub(super) struct Command {
+pub(crate) struct Command {
     /// `docs/api.md:12`
     pub(super) place: String,
-    pub(super) text: String,
+    pub(crate) text: String,
     /// The lines that it prints; none: it only has to succeed.
     pub(super) shown: Option<Vec<String>>,
 }
@@ -29,8 +34,8 @@ impl Command {
     }
 }
 
-/// The command lines of the blocks marked `sh` and nothing else, in order.
-pub(super) fn commands(path: &Path, text: &str) -> Vec<Command> {
+/// The command lines of the blocks marked `mark` and nothing else, in order.
+pub(crate) fn commands(path: &Path, text: &str, mark: &str) -> Vec<Command> {
     let mut commands: Vec<Command> = Vec::new();
     let mut lines = text.lines().zip(1..);
     // Whether nothing but empty lines stands between here and a block that was run.
@@ -41,7 +46,7 @@ pub(super) fn commands(path: &Path, text: &str) -> Vec<Command> {
             continue;
         };
         let block: Vec<_> = lines.by_ref().take_while(|(line, _)| *line != FENCE).collect();
-        if kind == "sh" {
+        if kind == mark {
             commands.append(&mut read_block(path, &block));
         } else if behind_commands
             && matches!(kind, "json" | "text")
@@ -49,7 +54,7 @@ pub(super) fn commands(path: &Path, text: &str) -> Vec<Command> {
         {
             last.shown = Some(read_output(kind, &block));
         }
-        behind_commands = kind == "sh";
+        behind_commands = kind == mark;
     }
     commands
 }
@@ -143,7 +148,7 @@ fn anchor(heading: &str) -> String {
 #[test]
 fn a_block_or_lines_below_a_command_are_what_it_prints() {
     let text = "```sh\necho 1\n# 1\ncat \\\n  a\n```\n\n```json\n{\"c\":\n 3}\n```\n\n```sh\ntrue\n```\n\n```sh no_run\nfalse\n```\n```text\n2\n```\n";
-    let commands = commands(Path::new("docs/x.md"), text);
+    let commands = commands(Path::new("docs/x.md"), text, RUN);
     let joined = |shown: &Option<Vec<String>>| shown.as_ref().map(|lines| lines.join("\n"));
     let read: Vec<_> = commands
         .iter()

@@ -15,7 +15,7 @@ const END: &str = "\u{1}end ";
 const PATIENCE: Duration = Duration::from_secs(60);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
-pub(super) struct Shell {
+pub(crate) struct Shell {
     child: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
@@ -24,7 +24,7 @@ pub(super) struct Shell {
 }
 
 impl Shell {
-    pub(super) fn start(variables: &[(String, String)], replacements: &[(&'static str, String)]) -> Self {
+    pub(crate) fn start(variables: &[(String, String)], replacements: &[(&'static str, String)]) -> Self {
         let errors = tempfile::tempfile().unwrap();
         let mut child = Command::new("sh")
             .envs(variables.iter().map(|(name, value)| (name, value)))
@@ -39,7 +39,7 @@ impl Shell {
     }
 
     /// Runs it, again if it only looks, until it prints what is shown; else what it printed.
-    pub(super) fn run(&mut self, command: &document::Command) -> Result<(), String> {
+    pub(crate) fn run(&mut self, command: &document::Command) -> Result<(), String> {
         let end = Instant::now() + PATIENCE;
         loop {
             let (printed, code) = self.run_once(command);

@@ -2,18 +2,12 @@
 
 use std::path::Path;
 
-use axum::Router;
-use axum::routing::get;
 use mosip_gateway::simulator::{Settings, Simulator};
 use mosip_gateway::{clock::Clock, simulator};
-use tokio::net::TcpListener;
 
 use super::gateway::{HUB_SECRET, SECRET};
 use super::rows::Rows;
 
-/// What its start makes in an empty file.
-const SCHEMA: &str = "CREATE TABLE transactions (id TEXT PRIMARY KEY, token TEXT UNIQUE NOT NULL, registration_number TEXT UNIQUE NOT NULL, \
-    created_at TEXT NOT NULL DEFAULT (datetime('now'))) STRICT";
 /// The password of `keys.example/keystore.p12`.
 const PASSWORD: &str = "mosip123";
 /// The topic that it subscribes to.
@@ -26,41 +20,95 @@ pub(crate) async fn surroundings() -> simulator::Running {
     Simulator::start(settings, Clock::system()).await.unwrap()
 }
 
-/// A file as `mosip-api` leaves it.
-pub(crate) struct Database(Rows);
+/// Which `mosip-api` it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Era {
+    /// That of OpenCRVS 1.9, which keeps the record token of each registration and confirms with it.
+    RecordToken,
+    /// That of OpenCRVS 2.0 and later, which keeps the event and confirms as a client.
+    Client,
+}
 
-impl Database {
-    /// A new one.
-    pub(crate) fn make(file: &Path) -> Self {
-        let rows = Rows::of(file);
-        rows.run(SCHEMA);
-        Self(rows)
+impl Era {
+    /// The column by which a row names its record.
+    const fn column(self) -> &'static str {
+        match self {
+            Self::RecordToken => "token",
+            Self::Client => "event_id",
+        }
     }
 
-    /// A registration waits for MOSIP under `id`.
-    pub(crate) fn insert(&self, id: &str, token: &str, number: &str) {
-        let insert = "INSERT INTO transactions (id, token, registration_number) VALUES (?1, ?2, ?3)";
-        assert_eq!(self.0.change(insert, [id, token, number]), 1);
+    /// The variables that the other one has and this one has not.
+    const fn lacks(self) -> &'static [&'static str] {
+        match self {
+            Self::RecordToken => &["OPENCRVS_AUTH_URL", "OPENCRVS_CLIENT_ID", "OPENCRVS_CLIENT_SECRET"],
+            Self::Client => &["OPENCRVS_PUBLIC_KEY_URL"],
+        }
+    }
+
+    /// What of `variables` this one has.
+    pub(crate) fn of(self, mut variables: Vec<(&'static str, String)>) -> Vec<(&'static str, String)> {
+        variables.retain(|(name, _)| !self.lacks().contains(name));
+        variables
     }
 }
 
-/// A URL of the key of OpenCRVS's auth service.
-pub(crate) async fn public_key() -> String {
-    let key = std::fs::read_to_string("keys.example/opencrvs-jwt.pem").unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/.well-known", listener.local_addr().unwrap());
-    let serve = async move || key.clone();
-    tokio::spawn(async { axum::serve(listener, Router::new().route("/.well-known", get(serve))).await });
-    url
+/// A file as `mosip-api` leaves it.
+pub(crate) struct Database {
+    rows: Rows,
+    column: &'static str,
+}
+
+impl Database {
+    /// A new one of OpenCRVS 1.9.
+    pub(crate) fn make(file: &Path) -> Self {
+        Self::make_of(Era::RecordToken, file)
+    }
+
+    /// What its start makes in an empty file.
+    pub(crate) fn make_of(era: Era, file: &Path) -> Self {
+        let database = Self::open(era, file);
+        let column = database.column;
+        database.rows.run(&format!(
+            "CREATE TABLE transactions (id TEXT PRIMARY KEY, {column} TEXT UNIQUE NOT NULL, registration_number TEXT UNIQUE NOT NULL, \
+            created_at TEXT NOT NULL DEFAULT (datetime('now'))) STRICT"
+        ));
+        database
+    }
+
+    /// One that is there.
+    pub(crate) fn open(era: Era, file: &Path) -> Self {
+        Self { rows: Rows::of(file), column: era.column() }
+    }
+
+    /// A registration waits for MOSIP under `id`; `record`: its token, or its event.
+    pub(crate) fn insert(&self, id: &str, record: &str, number: &str) {
+        let column = self.column;
+        let insert =
+            format!("INSERT INTO transactions (id, {column}, registration_number) VALUES (?1, ?2, ?3)");
+        assert_eq!(self.rows.change(&insert, [id, record, number]), 1);
+    }
+
+    /// Takes the row of `id` out, if there is one: its record and its number.
+    pub(crate) fn take(&self, id: &str) -> Option<(String, String)> {
+        let column = self.column;
+        let row = format!("SELECT max({column}), max(registration_number) FROM transactions WHERE id='{id}'");
+        let (record, number): (Option<String>, Option<String>) =
+            self.rows.one(&row, |row| Ok((row.get(0)?, row.get(1)?)));
+        self.rows.change("DELETE FROM transactions WHERE id=?1", [id]);
+        record.zip(number)
+    }
+
+    /// The ids of all rows.
+    pub(crate) fn ids(&self) -> Vec<String> {
+        let all = "SELECT group_concat(id) FROM (SELECT id FROM transactions ORDER BY id)";
+        let ids: Option<String> = self.rows.one(all, |row| row.get(0));
+        ids.iter().flat_map(|ids| ids.split(',')).map(str::to_owned).collect()
+    }
 }
 
 /// Its variables beside the simulator at `base_url`, where it listens at the port `port` and keeps its rows in `database`.
-pub(crate) fn variables(
-    base_url: &str,
-    public_key: &str,
-    port: &str,
-    database: &Path,
-) -> Vec<(&'static str, String)> {
+pub(crate) fn variables(base_url: &str, port: &str, database: &Path) -> Vec<(&'static str, String)> {
     let of = |path: &str| format!("{base_url}{path}");
     let file =
         |name: &str| std::path::absolute(Path::new("keys.example").join(name)).unwrap().display().to_string();
@@ -72,7 +120,7 @@ pub(crate) fn variables(
         ("SQLITE_DATABASE_PATH", database.display().to_string()),
         ("CLIENT_APP_URL", "https://register.example.org".to_owned()),
         ("OPENCRVS_GATEWAY_URL", of("/core")),
-        ("OPENCRVS_PUBLIC_KEY_URL", public_key.to_owned()),
+        ("OPENCRVS_PUBLIC_KEY_URL", of("/core/auth/.well-known")),
         ("OPENCRVS_AUTH_URL", of("/core/auth")),
         ("OPENCRVS_CLIENT_ID", "opencrvs".to_owned()),
         ("OPENCRVS_CLIENT_SECRET", SECRET.to_owned()),

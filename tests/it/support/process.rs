@@ -23,7 +23,7 @@ use super::small_disk::SmallDisk;
 
 const JSON: (HeaderName, HeaderValue) = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_mosip-gateway");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_mosip-gateway");
 
 const SERVE: [&str; 4] = ["serve", "--config", "deploy/example.toml", "--allow-example-keys"];
 
@@ -68,13 +68,23 @@ impl Gateway {
         gateway
     }
 
+    /// Its variables, for what is run beside it by other means.
+    pub(crate) fn variables(&self) -> Vec<(String, String)> {
+        self.variables.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
+    /// The configuration of [`Self::configure`].
+    pub(crate) fn configuration(&self) -> PathBuf {
+        self.home.path().join("gateway.toml")
+    }
+
     /// Another configuration than the example's, for what no variable can set.
     pub(crate) fn configure(&mut self, text: &str) {
         let root = std::path::absolute(".").unwrap();
         let text = ["keys.example", "tests"].into_iter().fold(text.to_owned(), |text, folder| {
             text.replace(&format!("../{folder}"), root.join(folder).to_str().unwrap())
         });
-        self.config = self.home.path().join("gateway.toml");
+        self.config = self.configuration();
         std::fs::write(&self.config, text).unwrap();
     }
 
