@@ -77,11 +77,7 @@ impl Roots {
     }
 }
 
-/// The certificates in `file`: one at least.
-pub(crate) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Refusal> {
-    certificates_in(file, Contents::read([file]).of(file)?)
-}
-
+/// One at least.
 fn certificates_in(file: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Refusal> {
     const PEM: &str = "put the certificate there in PEM";
     let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem)

@@ -1,5 +1,5 @@
-//! The certificates that settings trust beside TLS: those of the callers' tokens and of the issuers of credentials. They are read at the
-//! start alone, as the settings themselves are.
+//! The certificates that settings trust beside TLS: those of the callers' tokens, of the issuers of credentials and of the
+//! database's server. They are read at the start alone, as the settings themselves are.
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -26,7 +26,9 @@ pub(crate) fn dates(config: &Config) -> Vec<Dated> {
         let summary = Summary { subject: certificate.subject().to_owned(), dates: certificate.dates() };
         Some(place(format!("credentials.issuers ({name})"), renew).holds([summary]))
     });
-    of_callers.chain(of_issuers).flatten().collect()
+    let renew = "replace its file, and start every gateway again";
+    let of_database = place("outbox.ca_file".to_owned(), renew).holds_der(config.outbox.location.roots());
+    of_callers.chain(of_issuers).flatten().chain(of_database).collect()
 }
 
 fn place(setting: String, renew: &'static str) -> Place {
@@ -36,6 +38,7 @@ fn place(setting: String, renew: &'static str) -> Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::upstream::test_pki::Authority;
 
     #[test]
     fn the_certificate_of_opencrvs_is_told_of_every_listener() {
@@ -49,5 +52,20 @@ mod tests {
         let config = config.unwrap_or_else(|problems| panic!("{problems}"));
         let told: Vec<_> = dates(&config).into_iter().map(|dated| dated.place.name).collect();
         assert_eq!(told, ["callback.opencrvs_jwt.file", "faces.opencrvs_jwt.file"]);
+    }
+
+    #[test]
+    fn the_roots_of_the_databases_server_are_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let url = "postgresql://gateway@db.example.org/outbox?sslmode=verify-full";
+        std::fs::write(dir.path().join("url"), url).unwrap();
+        let roots = ["one", "other"].map(|name| Authority::new(name).pem().to_owned()).concat();
+        std::fs::write(dir.path().join("roots.pem"), roots).unwrap();
+        let text = "outbox = { url_file = \"url\", ca_file = \"roots.pem\", key_file = \"key\" }";
+        let read = |file: &std::path::Path| std::fs::read(file);
+        let config = Config::from_toml(text, dir.path(), &std::collections::BTreeMap::new(), &read);
+        let config = config.unwrap_or_else(|problems| panic!("{problems}"));
+        let told: Vec<_> = dates(&config).into_iter().map(|dated| (dated.place.name, dated.number)).collect();
+        assert_eq!(told, [("outbox.ca_file".to_owned(), 1), ("outbox.ca_file".to_owned(), 2)]);
     }
 }

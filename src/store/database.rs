@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::pki_types::CertificateDer;
+
 use super::{Owner, SealedColumn, Store};
 use crate::clock::Timestamp;
 
@@ -22,6 +24,11 @@ pub(crate) trait Database: Send + Sync {
     /// `outbox.state_file`, where the last acknowledged commits of a shared database are kept.
     fn state_file(&self) -> Option<&Path> {
         None
+    }
+
+    /// The roots that its server's certificate has to lead to, as `outbox.ca_file` names them.
+    fn roots(&self) -> &[CertificateDer<'static>] {
+        &[]
     }
 
     /// What to do where the key that seals its rows cannot be used, as the end of a sentence.

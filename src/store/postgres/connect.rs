@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use tokio_postgres::{Client, Config, NoTls};
@@ -14,7 +15,7 @@ use crate::config::section::{Section, Unset};
 use crate::config::value::{Complaint, complaint};
 use crate::loopback;
 use crate::store::Location;
-use crate::tls_files;
+use crate::tls_files::{Contents, Roots};
 
 /// How long one server has to answer.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -30,6 +31,8 @@ pub(super) struct Target {
     tls: Option<MakeRustlsConnect>,
     /// `outbox.state_file`
     state_file: Option<PathBuf>,
+    /// Of `outbox.ca_file`, where the connection needs them.
+    roots: Arc<[CertificateDer<'static>]>,
 }
 
 /// `outbox.url_file`
@@ -81,9 +84,13 @@ pub(super) fn parse(url: &[u8], password: Option<&[u8]>, ca_file: Option<&Path>)
             config.ssl_mode(SslMode::Disable);
         }
     }
-    let tls = match config.get_ssl_mode() {
-        SslMode::Require => Some(MakeRustlsConnect::new(tls(ca_file)?)),
-        _ => None,
+    let (tls, roots) = match config.get_ssl_mode() {
+        SslMode::Require => {
+            let roots = ca_file.map(roots).transpose()?;
+            let tls = tls(roots.as_ref().map(|roots| Arc::clone(&roots.store)))?;
+            (Some(MakeRustlsConnect::new(tls)), roots.map(|roots| roots.certificates).unwrap_or_default())
+        }
+        _ => (None, Arc::default()),
     };
     if config.get_application_name().is_none() {
         config.application_name("mosip-gateway");
@@ -98,7 +105,7 @@ pub(super) fn parse(url: &[u8], password: Option<&[u8]>, ca_file: Option<&Path>)
         // Of several servers, the one that takes writes.
         config.target_session_attrs(TargetSessionAttrs::ReadWrite);
     }
-    Ok(Target { config, tls, state_file: None })
+    Ok(Target { config, tls, state_file: None, roots })
 }
 
 fn is_local(host: &Host) -> bool {
@@ -108,24 +115,24 @@ fn is_local(host: &Host) -> bool {
     }
 }
 
-/// TLS 1.2 and 1.3; chain and name are always verified.
-fn tls(ca_file: Option<&Path>) -> Result<ClientConfig, Wrong> {
-    let wrong = |what: &str| {
-        ("ca_file", complaint(what, "name a file with the CA certificates of the database in PEM"))
-    };
-    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    if let Some(file) = ca_file {
-        let certificates = tls_files::certificates(file).map_err(|refusal| wrong(&refusal.to_string()))?;
-        roots = RootCertStore::empty();
-        for certificate in certificates {
-            roots.add(certificate).map_err(|_| wrong("holds something that is no CA certificate"))?;
-        }
-    }
+fn wrong_roots(what: &str) -> Wrong {
+    ("ca_file", complaint(what, "name a file with the CA certificates of the database in PEM"))
+}
+
+fn roots(file: &Path) -> Result<Roots, Wrong> {
+    let contents = Contents::read([file]);
+    let pem = contents.of(file).map_err(|refusal| wrong_roots(&refusal.to_string()))?;
+    Roots::of(file, pem).map_err(|refusal| wrong_roots(&refusal.to_string()))
+}
+
+/// TLS 1.2 and 1.3; chain and name are always verified, up to `roots` or else the public ones.
+fn tls(roots: Option<Arc<RootCertStore>>) -> Result<ClientConfig, Wrong> {
+    let public = || Arc::new(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() });
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| wrong(&error.to_string()))?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+        .map_err(|error| wrong_roots(&error.to_string()))?;
+    Ok(builder.with_root_certificates(roots.unwrap_or_else(public)).with_no_client_auth())
 }
 
 impl Target {
@@ -138,6 +145,11 @@ impl Target {
     /// Where the last acknowledged commits are kept, beside memory.
     pub(super) fn state_file(&self) -> Option<&Path> {
         self.state_file.as_deref()
+    }
+
+    /// The roots that were read from `outbox.ca_file`.
+    pub(super) fn roots(&self) -> &[CertificateDer<'static>] {
+        &self.roots
     }
 
     #[cfg(test)]

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::pki_types::CertificateDer;
+
 use super::connect::Target;
 use super::open::OpenError;
 use super::schema::MARK;
@@ -57,6 +59,10 @@ impl Database for Server {
 
     fn state_file(&self) -> Option<&Path> {
         self.0.state_file()
+    }
+
+    fn roots(&self) -> &[CertificateDer<'static>] {
+        self.0.roots()
     }
 
     fn without_key(&self) -> &'static str {
