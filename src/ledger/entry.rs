@@ -92,6 +92,17 @@ impl Refusal {
         Ok(store::Refusal { fault: self.fault.as_str().to_owned(), text })
     }
 
+    /// As it was when it was noted, for whoever goes on by it.
+    pub(crate) fn error(&self) -> Error {
+        let code = Code::ALL.into_iter().find(|code| code.as_str() == self.code).unwrap_or(Code::Upstream);
+        let error = Error::new(code, self.detail.as_str()).advise(self.advice.as_str());
+        let error = error.blame(self.fault, code.retryable());
+        match &self.upstream {
+            Some(upstream) => error.with_upstream(upstream.as_str(), ""),
+            None => error,
+        }
+    }
+
     /// From what the rows keep.
     pub(crate) fn read(text: Option<&str>) -> Option<Self> {
         text.and_then(|text| serde_json::from_str(text).ok())

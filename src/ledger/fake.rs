@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::job::{NewRecord, Records};
 use super::settings::{Outbox, Quarantine};
 use super::work::Columns;
-use super::{Due, Leased, Ledger, Surroundings};
+use super::{Due, Leased, Ledger, Surroundings, Wanted};
 use crate::clock::{Clock, Timestamp};
 use crate::error::Result;
 use crate::random::Random;
@@ -94,9 +94,9 @@ impl Ledger {
 
     /// As [`Ledger::lease`]; none is leased where none is due.
     pub(super) async fn leased(&self, lane: &Lane, lease: Duration, limit: usize) -> Result<Vec<Leased>> {
-        Ok(match self.lease(lane, lease, limit, limit).await? {
+        Ok(match self.lease(lane, Wanted { lease, limit, slots: limit, known: 0 }).await? {
             Due::Now(leased) => leased,
-            Due::Later(_) => Vec::new(),
+            Due::Later(_) | Due::Noted(..) => Vec::new(),
         })
     }
 

@@ -9,8 +9,11 @@ use crate::store::GatewayRow;
 
 /// How long a gateway is shown that says nothing more.
 const SHOWN: Duration = Duration::from_hours(24);
-/// How long what other gateways have queued or given back waits for a look.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often somebody looks who waits for what another gateway may settle, which nothing announces here.
+const AWAITED: Duration = Duration::from_secs(1);
+/// How often a worker without work looks for what other gateways left. What they queue they send themselves, since each may fill every slot
+/// of a URL: they leave what they had not begun when they ended, and the end of a lease is waited for by itself.
+const LEFT: Duration = Duration::from_secs(4);
 /// Where Linux says what this machine, or this pod, is called.
 const HOST: &str = "/proc/sys/kernel/hostname";
 
@@ -29,9 +32,19 @@ pub(crate) struct Neighbour {
 }
 
 impl Ledger {
-    /// How often a worker looks for what other gateways have queued or given back, which nothing announces. `None`: there are no others.
+    /// Whether other gateways may work on the same rows.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.store.is_shared()
+    }
+
+    /// How often to look for what another gateway may settle. `None`: there is none.
     pub(crate) fn looks_every(&self) -> Option<Duration> {
-        self.store.is_shared().then_some(LOOK)
+        self.is_shared().then_some(AWAITED)
+    }
+
+    /// How often a worker looks for what other gateways left, and for how a channel stands. `None`: there is none.
+    pub(crate) fn looks_for_left_every(&self) -> Option<Duration> {
+        self.is_shared().then_some(LEFT)
     }
 
     /// Goes on though the database lacks commits that were acknowledged; [`Code::Storage`](crate::error::Code::Storage) with what else is wrong.

@@ -5,6 +5,7 @@
 
 mod accept;
 mod answers;
+mod channels;
 mod confirmations;
 mod correlation;
 mod deliveries;
@@ -55,6 +56,7 @@ use zeroize::Zeroizing;
 
 pub(crate) use self::accept::Accepted;
 pub(crate) use self::answers::{Answer, AnswerDetails};
+pub(crate) use self::channels::ChannelNote;
 pub(crate) use self::confirmations::Confirmations;
 pub(crate) use self::gateways::Neighbour;
 pub(crate) use self::hub::{HubTopic, KeptDoubt, Publications};
@@ -69,7 +71,7 @@ pub(crate) use self::shares::KnownShare;
 pub(crate) use self::subscriptions::WebhookTopic;
 pub(crate) use self::twice::Pair;
 pub(crate) use self::unanswered::Unanswered;
-pub(crate) use self::work::{Due, Ending, Held, Leased};
+pub(crate) use self::work::{Due, Ending, Held, Leased, Wanted};
 
 use self::keys::{Keys, Opened};
 use self::ready::{Queued, Ready};

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::accept::TABLE as ENTRY;
 use super::correlation::cause;
 use super::entry::{Refusal, State, never_tried};
-use super::{Book, Ledger, unreadable};
+use super::{Book, ChannelNote, Ledger, unreadable};
 use crate::clock::{Timestamp, to_millis};
 use crate::destinations::{Done, News, Progress, Work};
 use crate::error::{Code, Error, Result};
@@ -48,8 +48,23 @@ pub(crate) struct Leased {
     pub(crate) trace: Option<Trace>,
 }
 
+/// What a worker wants that looks for rows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    /// For how long.
+    pub(crate) lease: Duration,
+    /// No more rows; 0: it only looks.
+    pub(crate) limit: usize,
+    /// No more than these are leased then with those of other gateways.
+    pub(crate) slots: usize,
+    /// The change of the channel that it knows of.
+    pub(crate) known: i64,
+}
+
 /// What a worker finds that looks for rows, all as of one moment.
 pub(crate) enum Due {
+    /// Another gateway has changed how the channel stands, with the number of that change. Nothing is leased.
+    Noted(i64, ChannelNote),
     /// It has leased these.
     Now(Vec<Leased>),
     /// No row may go. The next one falls due at this time; `None`: no row waits for a time.
@@ -57,6 +72,7 @@ pub(crate) enum Due {
 }
 
 /// How an attempt ended.
+#[derive(Clone)]
 pub(crate) enum Ending {
     /// It has arrived.
     Done(Done),
@@ -67,22 +83,19 @@ pub(crate) enum Ending {
 }
 
 impl Ledger {
-    /// Leases up to `limit` rows of `lane` that are due, for `lease`, where no more than `slots` are leased then with those of other gateways.
-    /// One that does not open waits where it is, with fault `storage`. Where none may go, the same transaction says when the next one falls
-    /// due: a row that fell due between two looks would wait for ever.
-    pub(crate) async fn lease(
-        &self,
-        lane: &Lane,
-        lease: Duration,
-        limit: usize,
-        slots: usize,
-    ) -> Result<Due> {
-        let is_shared = self.store.is_shared();
+    /// Leases what is `wanted` of `lane`, as far as it is due. One that does not open waits where it is, with fault `storage`. Where none may
+    /// go, the same transaction says when the next one falls due: a row that fell due between two looks would wait for ever.
+    pub(crate) async fn lease(&self, lane: &Lane, wanted: Wanted) -> Result<Due> {
+        let Wanted { lease, limit, slots, known } = wanted;
+        let is_shared = self.is_shared();
         loop {
             let lane = lane.clone();
             let due = self
                 .run(move |book| {
                     let (mut leased, mut looked_at) = (Vec::new(), 0);
+                    if is_shared && let Some((number, note)) = book.channel_change(&lane, known)? {
+                        return Ok(Due::Noted(number, note));
+                    }
                     let taken = if is_shared { book.tx().leased(&lane, book.now)? } else { 0 };
                     let limit = limit.min(slots.saturating_sub(taken));
                     if limit == 0 {
@@ -92,13 +105,11 @@ impl Ledger {
                         let until = book.now + to_millis(lease);
                         let pick = Pick { now: book.now, until, limit: limit - leased.len() };
                         let rows = book.tx().lease(&lane, pick)?;
-                        if rows.is_empty() && leased.is_empty() {
-                            return Ok(Due::Later(book.tx().next_due(&lane, book.now)?));
+                        match (rows.is_empty(), leased.is_empty()) {
+                            (true, true) => return Ok(Due::Later(book.tx().next_due(&lane, book.now)?)),
+                            (true, false) => break,
+                            (false, _) => looked_at += rows.len(),
                         }
-                        if rows.is_empty() {
-                            break;
-                        }
-                        looked_at += rows.len();
                         for row in rows {
                             leased.extend(book.open_leased(row)?);
                         }
@@ -151,7 +162,7 @@ impl Ledger {
             Ending::Park(_) => held.queue != Queue::Deliveries,
             Ending::Done(_) => true,
         };
-        let (row, kept) = (held.clone(), Ending::clone(ending));
+        let (row, kept) = (held.clone(), ending.clone());
         let holds = self
             .run(move |book| {
                 let holds = match row.queue {
@@ -239,16 +250,6 @@ fn taken_name(queue: Queue, destination: &str, kind: &str) -> String {
     match queue {
         Queue::Entries => format!("taken {destination} {kind}"),
         Queue::Records | Queue::Deliveries => format!("taken {destination}"),
-    }
-}
-
-impl Clone for Ending {
-    fn clone(&self) -> Self {
-        match self {
-            Self::Done(done) => Self::Done(done.clone()),
-            Self::Again { next_at, error } => Self::Again { next_at: *next_at, error: error.clone() },
-            Self::Park(error) => Self::Park(error.clone()),
-        }
     }
 }
 

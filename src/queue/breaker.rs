@@ -45,5 +45,9 @@ impl Breaker {
     /// A call failed.
     pub(crate) fn failed(&self, error: &Error) {
         self.health.failed(BESIDE, 1, error, self.ledger.uptime());
+        if self.ledger.is_shared() && self.health.untold().is_some() {
+            // The loop tells the other gateways.
+            self.ledger.wake();
+        }
     }
 }

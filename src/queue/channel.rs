@@ -14,6 +14,8 @@
 //! | a code that is not known, a defect that the upstream reports | open | open | paused |
 //! | a reply that does not verify; our disk; our own load | open | broken | paused |
 
+mod note;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

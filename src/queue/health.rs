@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::channel::{Admission, Channel, Flow, IsUnread, Next};
 use super::pace::Pace;
 use crate::error::Error;
+use crate::ledger::ChannelNote;
 use crate::random::Random;
 use crate::store::Millis;
 
@@ -14,7 +15,15 @@ use crate::store::Millis;
 pub(crate) struct Health {
     channel: Arc<Mutex<Channel>>,
     pace: Arc<Mutex<Pace>>,
+    agreed: Arc<Mutex<Agreed>>,
     random: Random,
+}
+
+/// How all gateways over the database know the channel, and the number of the change that made it so.
+#[derive(Default)]
+struct Agreed {
+    number: i64,
+    note: ChannelNote,
 }
 
 impl Health {
@@ -26,7 +35,7 @@ impl Health {
         random: Random,
     ) -> Self {
         let channel = Arc::new(Mutex::new(Channel::new(probe_interval, deadline, is_unread)));
-        Self { channel, pace: Arc::default(), random }
+        Self { channel, pace: Arc::default(), agreed: Arc::default(), random }
     }
 
     /// How many entries may go at `now`.
@@ -80,6 +89,34 @@ impl Health {
     pub(crate) fn status(&self) -> (Flow, Option<Millis>, Option<String>) {
         let channel = self.channel();
         (channel.flow().clone(), channel.stopped_at(), channel.failed_at().map(str::to_owned))
+    }
+
+    /// The last change of the channel that is known of, by whichever gateway.
+    pub(super) fn known(&self) -> i64 {
+        self.agreed().number
+    }
+
+    /// How the channel stands here, where the other gateways have not been told.
+    pub(super) fn untold(&self) -> Option<ChannelNote> {
+        let note = self.channel().note();
+        (note != self.agreed().note).then_some(note)
+    }
+
+    /// They have been told, with the change of this number.
+    pub(super) fn told(&self, number: i64, note: ChannelNote) {
+        *self.agreed() = Agreed { number, note };
+    }
+
+    /// Another gateway has changed how the channel stands. What was found out here meanwhile is newer.
+    pub(super) fn hears(&self, number: i64, note: ChannelNote) {
+        if self.untold().is_none() {
+            self.channel().follow(note.clone());
+        }
+        self.told(number, note);
+    }
+
+    fn agreed(&self) -> MutexGuard<'_, Agreed> {
+        self.agreed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn pace(&self) -> MutexGuard<'_, Pace> {

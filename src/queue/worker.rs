@@ -1,6 +1,8 @@
 //! The one loop of the engine: it leases rows that may go, makes their steps, and writes how each attempt ended. Events, records of jobs and
 //! deliveries are handled alike; what differs is in their destinations and in the ledger.
 
+mod taking;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -11,15 +13,14 @@ use tokio::sync::{Notify, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::channel::{Admission, Next};
+use super::channel::Next;
 use super::health::Health;
 use super::meters::Meters;
 use super::moments::{is_past, sleep_for};
-use crate::clock::between;
 use crate::destinations::drive::{Keep, Outside, drive};
 use crate::destinations::{News, Progress, Steps};
 use crate::error::{Code, Error, Fault, Result};
-use crate::ledger::{Due, Ending, Held, Leased, Ledger};
+use crate::ledger::{Ending, Held, Leased, Ledger};
 use crate::store::{Lane, Millis, Queue};
 use crate::telemetry::{self, SpanKind, Tracer};
 
@@ -115,51 +116,6 @@ impl Worker {
         }
     }
 
-    /// Begins the attempts that may begin now. Returns when to look again; `None`: not before something happens.
-    async fn take(self: &Arc<Self>, under_way: &mut UnderWay) -> Option<Duration> {
-        let now = self.ledger.uptime();
-        let admission = self.health.admission(now);
-        let room = match admission {
-            Admission::Free => under_way.room(self.concurrency),
-            Admission::Probe if under_way.tasks.is_empty() => 1,
-            // The end of the attempt wakes the loop.
-            Admission::Probe => return None,
-            Admission::Wait(at) => return Some(between(now, at)),
-        };
-        if room == 0 {
-            return None;
-        }
-        // The lease begins before it is heard of.
-        let until = self.lasts();
-        let slots = if admission == Admission::Free { self.concurrency } else { 1 };
-        match self.ledger.lease(&self.lane, self.lease, room, slots).await {
-            Ok(Due::Later(at)) => {
-                if at.is_none() && under_way.tasks.is_empty() {
-                    self.health.nothing_waits(now);
-                }
-                let due_in = at.map(|at| between(self.ledger.uptime(), at));
-                [due_in, self.ledger.looks_every()].into_iter().flatten().min()
-            }
-            Ok(Due::Now(leased)) => {
-                for leased in leased {
-                    under_way.begin(self, leased, until);
-                }
-                // More rows may be due.
-                Some(Duration::ZERO)
-                    .filter(|_| admission == Admission::Free && under_way.room(self.concurrency) > 0)
-            }
-            Err(error) => {
-                tracing::error!(
-                    destination = self.lane.destination,
-                    code = error.code().as_str(),
-                    step = error.operator_detail(),
-                    "no entry can be leased"
-                );
-                Some(STORE_REST)
-            }
-        }
-    }
-
     /// An attempt has ended. One that panicked has left no verdict: its row is queued again.
     fn ended(self: &Arc<Self>, under_way: &mut UnderWay, ended: Result<(Id, ()), JoinError>) {
         let id = match &ended {
@@ -203,11 +159,6 @@ impl Worker {
             }
         }
         renewed.is_ok()
-    }
-
-    /// Until when an attempt goes on whose row is leased or renewed now: before the lease ends, with time for what is on its way.
-    fn lasts(&self) -> Instant {
-        Instant::now() + (self.lease - self.renewal())
     }
 
     fn renewal(&self) -> Duration {
@@ -268,6 +219,8 @@ impl Worker {
             }
             Err(error) => self.failed(&held, attempts, error),
         };
+        // Where the store refuses, the loop tells it.
+        let _ = self.tell().await;
         signs.is_judged.store(true, Ordering::Relaxed);
         signs.judged.notify_one();
         self.settle(&held, ending).await;

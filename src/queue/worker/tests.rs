@@ -1,6 +1,7 @@
 //! The four cases that one loop handles: a lease that was lost, the stop, an alarm, and a store that refuses.
 
 mod hanging;
+mod shared;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

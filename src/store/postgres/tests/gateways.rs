@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::*;
 use crate::destinations::Done;
 use crate::destinations::fake::Script;
-use crate::ledger::{Due, Ending, Ledger, Surroundings};
+use crate::ledger::{Due, Ending, Ledger, Surroundings, Wanted};
 use crate::opencrvs::event::{Event, EventKind};
 use crate::queue::{Engine, Settings};
 use crate::random::Random;
@@ -15,6 +15,7 @@ use crate::store::memory::Memory;
 use crate::telemetry::Tracer;
 
 pub(super) const TERM: Duration = Duration::from_hours(1);
+const WANTED: Wanted = Wanted { lease: TERM, limit: 1, slots: 1, known: 0 };
 
 /// The database of `home`, for a gateway with the key of `folder`.
 pub(super) fn ledger(home: &Home, folder: &std::path::Path) -> Ledger {
@@ -76,7 +77,7 @@ async fn who_waits_for_an_event_hears_that_another_gateway_has_sent_it() {
     let settings = Settings { probe_interval: TERM, lease: TERM, random, tracer };
     let engine = Engine::new(one, Arc::new(Script::default()), &[], settings);
     let sends = async {
-        let Due::Now(leased) = other.lease(&conformance::lane(), TERM, 1, 1).await.unwrap() else {
+        let Due::Now(leased) = other.lease(&conformance::lane(), WANTED).await.unwrap() else {
             panic!("it is due")
         };
         assert!(other.settle(&leased[0].held, &Ending::Done(Done::default())).await.unwrap());

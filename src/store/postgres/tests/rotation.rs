@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::gateways::{TERM, ledger, make_key};
 use super::*;
-use crate::ledger::{Due, Ledger, Rekeyed};
+use crate::ledger::{Due, Ledger, Rekeyed, Wanted};
 use crate::opencrvs::event::{Event, EventKind};
 
 const BIRTH: &str = r#"{"event":{"hub":{"topic":"BIRTH_REGISTERED"},"context":[{"entry":[{"resource":{"resourceType":"Task","focus":{"reference":"Composition/ID"}}},{"resource":{"resourceType":"Patient"}}]}]}}"#;
@@ -19,7 +19,11 @@ async fn accept(ledger: &Ledger, id: &str) {
 
 /// How many events this gateway can open.
 async fn leased(ledger: &Ledger) -> usize {
-    match ledger.lease(&conformance::lane(), TERM, 9, 9).await.unwrap() {
+    match ledger
+        .lease(&conformance::lane(), Wanted { lease: TERM, limit: 9, slots: 9, known: 0 })
+        .await
+        .unwrap()
+    {
         Due::Now(leased) => leased.len(),
         _ => 0,
     }

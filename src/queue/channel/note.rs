@@ -1,0 +1,36 @@
+//! What the gateways over one database tell each other of a channel.
+
+use super::{BREAKER_FAILURES, Channel, Flow};
+use crate::ledger::ChannelNote;
+use crate::ledger::entry::Refusal;
+
+impl Channel {
+    /// Whether entries flow, for the other gateways. Failures after which they still do are counted by each for itself.
+    pub(in crate::queue) fn note(&self) -> ChannelNote {
+        let reason = match &self.flow {
+            Flow::Open => return ChannelNote::default(),
+            Flow::Broken { .. } => None,
+            Flow::Paused { reason, .. } => Some(Refusal::from(reason)),
+        };
+        ChannelNote {
+            probe_at: self.flow.next_probe(),
+            reason,
+            stopped_at: self.stopped_at,
+            failed_at: self.failed_at().map(str::to_owned),
+        }
+    }
+
+    /// Another gateway has found out that entries flow, or that they do not.
+    pub(in crate::queue) fn follow(&mut self, note: ChannelNote) {
+        let ChannelNote { probe_at, reason, stopped_at, failed_at } = note;
+        let Some(probe_at) = probe_at else { return self.resume() };
+        self.flow = match reason {
+            Some(reason) => Flow::Paused { reason: reason.error(), probe_at },
+            None => {
+                self.transport_failures = self.transport_failures.max(BREAKER_FAILURES);
+                Flow::Broken { until: probe_at }
+            }
+        };
+        (self.stopped_at, self.failed_at) = (stopped_at, failed_at);
+    }
+}

@@ -1,0 +1,217 @@
+//! Two gateways over one database: what one finds out about a URL counts for both. Time is virtual.
+
+use super::*;
+use crate::queue::channel::Flow;
+
+const PROBE: Duration = Duration::from_secs(30);
+
+/// Rows that several gateways reach.
+#[derive(Clone, Default)]
+struct Shared(Memory);
+
+impl Backend for Shared {
+    fn run(&self, order: Order) -> BoxFuture<'_, Result<()>> {
+        self.0.run(order)
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+}
+
+/// What the upstream says to every call, and the moments of the calls.
+struct Mosip {
+    refuses: Mutex<Option<Error>>,
+    /// A call takes so long.
+    takes: Duration,
+    calls: Mutex<Vec<Instant>>,
+}
+
+impl Outside for Mosip {
+    fn send(
+        &self,
+        _: Option<Arc<TokenSource>>,
+        _: Request,
+    ) -> BoxFuture<'_, Result<Result<Reply, SendError>>> {
+        async {
+            self.calls.lock().unwrap().push(Instant::now());
+            sleep(self.takes).await;
+            match self.refuses.lock().unwrap().clone() {
+                Some(refusal) => Err(refusal),
+                None => Ok(Ok(taken())),
+            }
+        }
+        .boxed()
+    }
+
+    fn next(&self, steps: &Arc<dyn Steps>, work: Work) -> BoxFuture<'_, Result<(Work, Step)>> {
+        let step = steps.next(&work);
+        std::future::ready(step.map(|step| (work, step))).boxed()
+    }
+
+    fn refresh_keys(&self) -> BoxFuture<'_, ()> {
+        std::future::ready(()).boxed()
+    }
+}
+
+/// Gateways over the same rows, and the one upstream.
+struct Pair {
+    rows: Shared,
+    dir: tempfile::TempDir,
+    mosip: Arc<Mosip>,
+}
+
+/// One of them.
+struct One {
+    ledger: Ledger,
+    worker: Arc<Worker>,
+    running: JoinHandle<()>,
+    _stop: watch::Sender<bool>,
+}
+
+impl Pair {
+    fn new(refuses: Option<Error>) -> Self {
+        let mosip =
+            Mosip { refuses: Mutex::new(refuses), takes: Duration::from_millis(10), calls: Mutex::default() };
+        Self { rows: Shared::default(), dir: tempfile::tempdir().unwrap(), mosip: Arc::new(mosip) }
+    }
+
+    fn start(&self, seed: u64) -> One {
+        let (key_file, store) = (self.dir.path().join("outbox.key"), Store::new(self.rows.clone()));
+        let ledger = Ledger::over(&key_file, &self.rows.0, store, Random::seeded(1), false);
+        let worker = Arc::new(Worker {
+            lane: lane(),
+            steps: Arc::new(Post),
+            ledger: ledger.clone(),
+            outside: Arc::clone(&self.mosip) as Arc<_>,
+            health: Health::new(PROBE, Duration::from_secs(90), |_| false, Random::seeded(seed)),
+            resumed: Arc::default(),
+            meters: Meters::default(),
+            tracer: Tracer::default(),
+            concurrency: 4,
+            lease: LEASE,
+        });
+        let (stop, stopping) = watch::channel(false);
+        let running = tokio::spawn(Arc::clone(&worker).run(stopping));
+        One { ledger, worker, running, _stop: stop }
+    }
+
+    fn calls(&self) -> usize {
+        self.mosip.calls.lock().unwrap().len()
+    }
+}
+
+impl One {
+    fn flow(&self) -> Flow {
+        self.worker.health.status().0
+    }
+
+    async fn flows_as(&self, word: &str) {
+        while self.flow().as_str() != word {
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+fn expired() -> Error {
+    Error::new(Code::Partner, "the licence has expired").advise("Renew it.").with_upstream("IDA-1", "")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_that_one_gateway_pauses_is_paused_at_both_by_the_same_reason_and_probed_once() {
+    let pair = Pair::new(Some(expired()));
+    let (one, other) = (pair.start(1), pair.start(2));
+    for id in ["a", "b", "c"] {
+        one.ledger.insert(entry(id)).await.unwrap();
+    }
+    one.flows_as("paused").await;
+    other.flows_as("paused").await;
+    let (Flow::Paused { reason, .. }, Flow::Paused { reason: told, .. }) = (one.flow(), other.flow()) else {
+        panic!("both are paused")
+    };
+    assert_eq!(
+        (told.code(), told.detail(), told.advice(), told.fault(), told.upstream()),
+        (reason.code(), reason.detail(), reason.advice(), reason.fault(), reason.upstream())
+    );
+    assert_eq!(one.worker.health.status().1, other.worker.health.status().1, "since the same moment");
+    let before = pair.calls();
+    sleep(PROBE * 10 + PROBE / 2).await;
+    let probes = pair.calls() - before;
+    assert!((8..=11).contains(&probes), "{probes} probes within ten intervals, and not one of each gateway");
+    *pair.mosip.refuses.lock().unwrap() = None;
+    one.flows_as("open").await;
+    other.flows_as("open").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_that_one_gateway_finds_away_is_left_alone_by_both() {
+    let pair = Pair::new(Some(Error::new(Code::Upstream, "no connection")));
+    let (one, other) = (pair.start(1), pair.start(2));
+    for id in ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"] {
+        one.ledger.insert(entry(id)).await.unwrap();
+    }
+    one.flows_as("broken").await;
+    other.flows_as("broken").await;
+    let before = pair.calls();
+    sleep(Duration::from_secs(100)).await;
+    let probes = pair.calls() - before;
+    assert!((15..=21).contains(&probes), "{probes} probes in 100 s, one every 5 s");
+    *pair.mosip.refuses.lock().unwrap() = None;
+    one.flows_as("open").await;
+    other.flows_as("open").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_that_dies_while_it_probes_holds_up_the_other_no_longer_than_its_lease() {
+    let pair = Pair::new(Some(expired()));
+    let (one, other) = (pair.start(1), pair.start(2));
+    one.ledger.insert(entry("a")).await.unwrap();
+    one.flows_as("paused").await;
+    other.flows_as("paused").await;
+    let leased = async || {
+        let lane = lane();
+        let now = one.ledger.uptime();
+        Store::new(pair.rows.0.clone()).run(move |tx| tx.leased(&lane, now)).await.unwrap()
+    };
+    while leased().await == 0 {
+        sleep(Duration::from_millis(1)).await;
+    }
+    // Both die with the call: whichever probes.
+    other.running.abort();
+    one.running.abort();
+    let died = Instant::now();
+    *pair.mosip.refuses.lock().unwrap() = None;
+    let (stop, stopping) = watch::channel(false);
+    let third = tokio::spawn(Arc::clone(&other.worker).run(stopping));
+    other.flows_as("open").await;
+    drop(stop);
+    third.await.unwrap();
+    assert!(died.elapsed() <= LEASE + PROBE, "{:?}", died.elapsed());
+    let row = Store::new(pair.rows.0.clone()).run(|tx| tx.row(Queue::Entries, "a")).await.unwrap().unwrap();
+    assert_eq!(row.state, State::Done);
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_that_one_gateway_reads_end_the_pause_of_both_at_once() {
+    let pair = Pair::new(Some(expired()));
+    let (one, other) = (pair.start(1), pair.start(2));
+    one.ledger.insert(entry("a")).await.unwrap();
+    one.flows_as("paused").await;
+    other.flows_as("paused").await;
+    *pair.mosip.refuses.lock().unwrap() = None;
+    let began = Instant::now();
+    other.worker.health.probe_now();
+    other.ledger.wake();
+    other.flows_as("open").await;
+    one.flows_as("open").await;
+    assert!(began.elapsed() < PROBE / 2, "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_breaker_of_calls_beside_the_entries_counts_for_both() {
+    let pair = Pair::new(None);
+    let (one, other) = (pair.start(1), pair.start(2));
+    let breaker = crate::queue::Breaker { health: one.worker.health.clone(), ledger: one.ledger.clone() };
+    breaker.failed(&expired());
+    other.flows_as("paused").await;
+}
