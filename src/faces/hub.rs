@@ -112,7 +112,7 @@ impl HubCallback {
 
     /// The answer to what the hub asks at `path`: its challenge, byte for byte, while a request of the gateway about that topic waits for it.
     /// That a subscription is denied or broken is a hint.
-    pub(super) fn confirm(&self, caller: &Caller, path: &str, intent: Intent) -> Result<String> {
+    pub(super) async fn confirm(&self, caller: &Caller, path: &str, intent: Intent) -> Result<String> {
         if !self.is_hub(caller, path)? {
             caller.count()?;
         }
@@ -126,10 +126,13 @@ impl HubCallback {
             let what = format!("`hub.challenge` is longer than {LONGEST_CHALLENGE} bytes");
             return Err(Error::new(Code::Field, what));
         }
-        let asked_for = |topic: &str| hub.verify(&mode, topic, lease.as_deref());
-        challenge.filter(|_| topic.as_deref().is_some_and(asked_for)).ok_or_else(|| {
-            Error::new(Code::NotFound, "this gateway has not just asked the hub about that topic")
-        })
+        let unasked =
+            || Error::new(Code::NotFound, "this gateway has not just asked the hub about that topic");
+        let (challenge, topic) = challenge.zip(topic).ok_or_else(unasked)?;
+        match hub.confirms(&mode, &topic, lease.as_deref()).await {
+            true => Ok(challenge),
+            false => Err(unasked()),
+        }
     }
 
     /// Whether `caller`, which calls `path`, is the hub as far as these and its certificate tell. Where the hub has an address of its own,

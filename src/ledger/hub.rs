@@ -102,7 +102,7 @@ impl Book<'_> {
         };
         let renew_in = number("renew-in")?.and_then(|millis| u64::try_from(millis).ok());
         Ok(HubTopic {
-            up: moment("up")?,
+            up: self.hub_was_up(moment("up")?)?,
             subscription: number("subscription")?,
             refused: doubt("refused")?,
             unnamed: doubt("unnamed")?,
@@ -158,7 +158,7 @@ impl Book<'_> {
 }
 
 /// Names a number that is kept of `topic`; 0 stands for none.
-fn of_topic(what: &str, topic: &str) -> String {
+pub(super) fn of_topic(what: &str, topic: &str) -> String {
     format!("hub-{what}/{topic}")
 }
 

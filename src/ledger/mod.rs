@@ -33,6 +33,7 @@ mod registrations;
 mod rekey;
 mod rotation;
 pub(crate) mod settings;
+mod shared_hub;
 mod shares;
 mod subscriptions;
 #[cfg(test)]
@@ -67,6 +68,7 @@ pub(crate) use self::operator::{Filter, Group, Page, PageView, Tally};
 pub(crate) use self::overview::{Attempt, Failing};
 pub(crate) use self::pushes::{Novelty, QuarantineCount, Quarantined, Received, Sender, WEBHOOK};
 pub(crate) use self::rekey::{Rekeyed, missing_keys};
+pub(crate) use self::shared_hub::HubRequest;
 pub(crate) use self::shares::KnownShare;
 pub(crate) use self::subscriptions::WebhookTopic;
 pub(crate) use self::twice::Pair;

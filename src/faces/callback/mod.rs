@@ -216,7 +216,7 @@ async fn websub_intent(
     uri: OriginalUri,
     Query(intent): Query<Intent>,
 ) -> Result<String> {
-    callback.hub()?.confirm(&caller, uri.path(), intent)
+    callback.hub()?.confirm(&caller, uri.path(), intent).await
 }
 
 impl Callback {

@@ -111,17 +111,22 @@ async fn websub_intent(
     uri: OriginalUri,
     request: Request,
 ) -> Result<String, PeerError> {
-    let answer = query_of(&request).and_then(|question| face.answer(&caller, uri.path(), question));
+    let answer = match query_of(&request) {
+        Ok(question) => face.answer(&caller, uri.path(), question).await,
+        Err(refusal) => Err(refusal),
+    };
     answer.map_err(|refusal| counted(&caller, refusal).into())
 }
 
 impl Shared {
-    fn answer(&self, caller: &Caller, path: &str, question: Question) -> Result<String> {
+    async fn answer(&self, caller: &Caller, path: &str, question: Question) -> Result<String> {
         let Question { mode, topic, challenge, lease, reason } = question;
-        let asked_last = || challenge.as_ref().and_then(|_| self.app.hub().asked_last());
-        let topic = topic.or_else(asked_last);
+        let topic = match topic {
+            None if challenge.is_some() => self.app.hub().any_asked_last().await,
+            topic => topic,
+        };
         let mode = mode.unwrap_or_else(|| "subscribe".to_owned());
-        self.hub()?.confirm(caller, path, Intent { mode, topic, challenge, lease, reason })
+        self.hub()?.confirm(caller, path, Intent { mode, topic, challenge, lease, reason }).await
     }
 
     fn hub(&self) -> Result<&HubCallback> {

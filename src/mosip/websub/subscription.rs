@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use form_urlencoded::parse;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use serde::{Deserialize, Serialize};
 
 use super::status::readable;
 use crate::crypto::secret::{SecretBytes, SecretWriter};
@@ -106,7 +107,7 @@ pub(crate) fn read_answer(status: StatusCode, body: &[u8]) -> Result<Answer> {
 pub(crate) const AWAY: &str = "The hub is away or overloaded. The gateway asks again by itself; if this lasts, tell the MOSIP administrator.";
 
 /// What the hub says on the callback where it does not subscribe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Denial {
     /// It denies the subscription.
     Denied,

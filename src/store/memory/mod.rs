@@ -74,6 +74,20 @@ impl Backend for Memory {
     }
 }
 
+/// The same rows, as several gateways reach them. Each keeps the clock for itself.
+#[derive(Clone, Default)]
+pub(crate) struct Shared(pub(crate) Memory);
+
+impl Backend for Shared {
+    fn run(&self, order: Order) -> BoxFuture<'_, Result<()>> {
+        self.0.run(order)
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+}
+
 /// All tables of a database, and the transaction over them.
 #[derive(Default)]
 struct Tables {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::clock::Timestamp;
@@ -16,7 +17,7 @@ const LONGEST_TRIES: Duration = Duration::from_mins(5);
 pub(super) const SHORTEST_TRIES: Duration = Duration::from_secs(9);
 
 /// A time of which messages of a topic may be missing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Gap {
     pub(crate) since: Timestamp,
     /// `None`: it is not over.
@@ -25,7 +26,7 @@ pub(crate) struct Gap {
 }
 
 /// Why messages of the hub may be missing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Cause {
     /// There was no room for them.
     NoRoom,

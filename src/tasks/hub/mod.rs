@@ -1,24 +1,28 @@
 //! The subscriptions at MOSIP's hub. Each topic is subscribed until the hub has verified it, and renewed before its lease ends. A hub
 //! that is away holds nothing up: events go their way, and its state is shown.
 
+mod beside;
 mod doubts;
 mod kept;
 mod state;
 #[cfg(test)]
 mod tests;
 mod topic;
+mod word;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
+use self::beside::{Beside, Shown};
 pub(crate) use self::doubts::{Cause, Gap};
 use self::kept::Noted;
 use self::state::{Due, State};
 pub(crate) use self::state::{Refused, Standing, Status, Subscription, UNKNOWN};
 use self::topic::Denied;
+use self::word::Word;
 use crate::clock::{Clock, Timestamp};
 use crate::destinations::TokenSource;
 use crate::destinations::drive::Outside;
@@ -53,6 +57,9 @@ struct HubInner {
     random: Random,
     state: Mutex<State>,
     wake: Notify,
+    renew_every: Duration,
+    /// Among several gateways over one database.
+    beside: Option<Beside>,
 }
 
 impl Hub {
@@ -66,6 +73,8 @@ impl Hub {
     ) -> Self {
         let Settings { hub_url, topics, renew_every, unset, is_unreachable, .. } = publisher.settings();
         Self(Arc::new(HubInner {
+            renew_every: *renew_every,
+            beside: ledger.is_shared().then(Beside::default),
             topics: topics.clone(),
             state: Mutex::new(State::new(topics, *renew_every)),
             subscriber: publisher.settings().subscriber(),
@@ -97,11 +106,7 @@ impl Hub {
         if self.0.host.is_none() {
             return mode == Mode::Subscribe && self.0.topics.set().any(|(_, ours)| ours == topic);
         }
-        let is_ours = self.0.state().verified(topic, mode, websub::lease(lease), self.0.clock.now());
-        if is_ours {
-            self.0.wake.notify_one();
-        }
-        is_ours
+        self.0.verified(topic, mode, websub::lease(lease))
     }
 
     /// The topic that a question of the hub is about which names none, as OpenCRVS's mock of MOSIP asks: the one that it was asked for last,
@@ -116,6 +121,10 @@ impl Hub {
     pub(crate) fn denied(&self, denial: Denial, topic: Option<&str>, reason: Option<&str>) {
         if self.0.subscriber.is_none() {
             return;
+        }
+        if topic.is_none_or(|topic| self.0.topics.set().any(|(_, ours)| ours == topic)) {
+            let (topic, reason) = (topic.map(str::to_owned), reason.unwrap_or_default().to_owned());
+            self.0.say(|| Word::Denied { denial, topic, reason });
         }
         let (reason, now) = (reason.unwrap_or_default(), self.0.clock.now());
         if websub::is_already_registered(reason) {
@@ -150,42 +159,37 @@ impl Hub {
     /// A message of the hub, of this kind, is no repeat of one before it, and was received at `received`: so the hub is not silent. Where
     /// it verifies, too, the hub delivers its topic, and messages that failed before it was received are no longer missing from then on.
     pub(crate) fn arrived(&self, kind: PushKind, received: Timestamp, is_verified: bool) {
-        let setting = kind.topic.map(|topic| topic.setting);
-        if self.0.state().arrived(setting, received, is_verified, self.0.clock.now()) {
-            // What may be over now is kept.
-            self.0.wake.notify_one();
+        let setting = setting_of(kind);
+        self.0.arrived(setting, received, is_verified);
+        if let Some(topic) = setting {
+            let received = received.millis();
+            self.0.say(|| Word::Arrived { topic: topic.to_owned(), received, is_verified });
         }
     }
 
     /// A message of the hub could not be stored, so that the hub may have given up.
     pub(crate) fn missed(&self, kind: PushKind) {
-        if self.0.state().missed(kind.topic.map(|topic| topic.setting), self.0.clock.now()) {
-            tracing::error!(
-                "a message of MOSIP's hub could not be stored: the hub may stop delivering, and is subscribed to again once there is room"
-            );
-        }
-        self.0.wake.notify_one();
+        let setting = setting_of(kind);
+        self.0.missed(setting);
+        self.0.say(|| Word::Missed { topic: setting.map(str::to_owned) });
     }
 
     /// A message at the callback was refused, because of `code`, before it could be stored; `is_hub`: its sender knows what the hub alone
     /// is told. `kind` is what it says it is, where it could be read.
     pub(crate) fn refused(&self, code: Code, is_hub: bool, kind: Option<PushKind>) {
-        let topic = kind.and_then(|kind| kind.topic).map(|topic| topic.setting);
-        if self.0.state().refuse(code, is_hub, topic, self.0.clock.now()) {
-            tracing::error!(
-                code = code.as_str(),
-                is_hub,
-                topic,
-                "messages at the hub's callback are refused and not stored; after three attempts the hub delivers nothing more"
-            );
-        }
-        self.0.wake.notify_one();
+        let setting = kind.and_then(setting_of);
+        self.0.refused(code, is_hub, setting);
+        let topic = setting.map(str::to_owned);
+        self.0.say(|| Word::Refused { code, is_hub, topic, times: 1 });
     }
 
     /// A person looks after the messages of `topic`, a setting under `websub.topics` or [`UNKNOWN`], that may be missing until now, which is
     /// durable with this. [`Code::NotFound`]; [`Code::StateConflict`] where none may be; [`Code::Storage`] until it is known how the topics
     /// stood before this start.
     pub(crate) async fn settle(&self, topic: &str) -> Result<()> {
+        if let Some(beside) = self.0.beside.as_ref().filter(|beside| !beside.holds()) {
+            return self.0.settle_elsewhere(beside, topic).await;
+        }
         let (settled, topics) = {
             let (mut state, now) = (self.0.state(), self.0.clock.now());
             if self.0.subscriber.is_some() && !state.is_restored() {
@@ -193,12 +197,8 @@ impl Hub {
             }
             (state.settle(topic, now), state.kept(now))
         };
-        match settled {
-            None => Err(Error::new(Code::NotFound, "no such topic is subscribed at MOSIP's hub")),
-            Some(false) => Err(Error::new(Code::StateConflict, "no messages of this topic may be missing")
-                .advise("Nothing is to be settled. `gap` and `refused` of /readyz say which topics have what may be missing.")),
-            Some(true) => self.0.ledger.keep_hub_topics(topics).await,
-        }
+        may_settle(settled)?;
+        self.0.ledger.keep_hub_topics(topics).await
     }
 
     /// MOSIP has not answered so many registrations in time.
@@ -214,39 +214,26 @@ impl Hub {
     pub(crate) fn status(&self) -> Option<Status> {
         let host = self.0.host.clone()?;
         let state = self.0.state();
-        let subscriptions = match self.0.subscriber {
-            Some(_) => state.subscriptions(),
-            None => Vec::new(),
+        let Shown { subscriptions, refused } = match (&self.0.beside, &self.0.subscriber) {
+            (_, None) => Shown { subscriptions: Vec::new(), ..state.shown() },
+            (Some(beside), _) if !beside.holds() => beside.shown(state.shown()),
+            _ => state.shown(),
         };
         let HubInner { unset, is_unreachable, .. } = &*self.0;
         let (unset, is_unreachable) = (unset.clone(), *is_unreachable);
-        Some(Status { host, unset, is_unreachable, subscriptions, refused: state.refused() })
+        Some(Status { host, unset, is_unreachable, subscriptions, refused })
     }
 
-    /// Subscribes, and keeps what is subscribed. Runs for ever.
+    /// Subscribes, and keeps what is subscribed: where several gateways share the database, while this one holds that. Runs for ever.
     pub(crate) async fn run(&self) {
         let Some(subscriber) = &self.0.subscriber else { return std::future::pending().await };
+        if let Some(beside) = &self.0.beside {
+            return self.share(subscriber, beside).await;
+        }
         self.0.look_back(subscriber).await;
         let mut noted = Noted::default();
         loop {
-            self.0.note(&mut noted).await;
-            let (due, next) = {
-                let mut state = self.0.state();
-                if state.is_missing() && self.0.ledger.has_room() {
-                    state.room_again();
-                    tracing::warn!("there is room again: MOSIP's hub is subscribed to again");
-                }
-                let (due, next) = state.due();
-                let look = state.is_missing().then(|| Instant::now() + LOOK);
-                (due, look.map_or(next, |look| look.min(next)))
-            };
-            match due {
-                Some(due) => self.0.ask(subscriber, &due).await,
-                None => tokio::select! {
-                    () = sleep_until(next.min(noted.next())) => {}
-                    () = self.0.wake.notified() => {}
-                },
-            }
+            self.0.go_on(subscriber, &mut noted).await;
         }
     }
 
@@ -260,10 +247,73 @@ impl Hub {
 }
 
 impl HubInner {
+    /// Keeps what has changed, and asks the hub for what is due, or waits for that.
+    async fn go_on(&self, subscriber: &Subscriber, noted: &mut Noted) {
+        self.note(noted).await;
+        let (due, next) = {
+            let mut state = self.state();
+            if state.is_missing() && self.ledger.has_room() {
+                state.room_again();
+                tracing::warn!("there is room again: MOSIP's hub is subscribed to again");
+            }
+            let (due, next) = state.due();
+            let look = state.is_missing().then(|| Instant::now() + LOOK);
+            (due, look.map_or(next, |look| look.min(next)))
+        };
+        match due {
+            Some(due) if self.may_ask().await => self.ask(subscriber, &due).await,
+            Some(_) => sleep(LOOK).await,
+            None => tokio::select! {
+                () = sleep_until(next.min(noted.next())) => {}
+                () = self.wake.notified() => {}
+            },
+        }
+    }
+
+    fn verified(&self, topic: &str, mode: Mode, lease: Duration) -> bool {
+        let is_ours = self.state().verified(topic, mode, lease, self.clock.now());
+        if is_ours {
+            self.wake.notify_one();
+        }
+        is_ours
+    }
+
+    fn arrived(&self, setting: Option<&str>, received: Timestamp, is_verified: bool) {
+        if self.state().arrived(setting, received, is_verified, self.clock.now()) {
+            // What may be over now is kept.
+            self.wake.notify_one();
+        }
+    }
+
+    fn missed(&self, setting: Option<&str>) {
+        if self.state().missed(setting, self.clock.now()) {
+            tracing::error!(
+                "a message of MOSIP's hub could not be stored: the hub may stop delivering, and is subscribed to again once there is room"
+            );
+        }
+        self.wake.notify_one();
+    }
+
+    fn refused(&self, code: Code, is_hub: bool, topic: Option<&'static str>) {
+        if self.state().refuse(code, is_hub, topic, self.clock.now()) {
+            tracing::error!(
+                code = code.as_str(),
+                is_hub,
+                topic,
+                "messages at the hub's callback are refused and not stored; after three attempts the hub delivers nothing more"
+            );
+        }
+        self.wake.notify_one();
+    }
+
     async fn ask(&self, subscriber: &Subscriber, due: &Due) {
         let Due { name, topic, mode } = due;
         self.state().asked(topic, *mode, self.clock.now());
-        let answer = subscriber.ask(&*self.outside, self.token.clone(), *mode, topic).await;
+        // The hub may ask any gateway.
+        let answer = match self.share_requests().await {
+            Ok(()) => subscriber.ask(&*self.outside, self.token.clone(), *mode, topic).await,
+            Err(error) => Err(error),
+        };
         match &answer {
             Ok(_) => {
                 tracing::info!(
@@ -286,6 +336,20 @@ impl HubInner {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn setting_of(kind: PushKind) -> Option<&'static str> {
+    kind.topic.map(|topic| topic.setting)
+}
+
+/// Whether a topic had what a person may look after; `None`: there is no such topic.
+fn may_settle(had_any: Option<bool>) -> Result<()> {
+    match had_any {
+        None => Err(Error::new(Code::NotFound, "no such topic is subscribed at MOSIP's hub")),
+        Some(false) => Err(Error::new(Code::StateConflict, "no messages of this topic may be missing")
+            .advise("Nothing is to be settled. `gap` and `refused` of /readyz say which topics have what may be missing.")),
+        Some(true) => Ok(()),
     }
 }
 

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use super::beside::Shown;
 use super::doubts::{Cause, Gap};
 use super::topic::{Denied, LONGEST_PAUSE, Topic};
+use super::word::code;
 use crate::clock::Timestamp;
 use crate::error::{Code, Error, Result};
 use crate::ledger::HubTopic;
@@ -29,6 +32,9 @@ pub(crate) struct Status {
     pub(crate) refused: Option<Refused>,
 }
 
+/// What the hub may ask about each topic, by its setting, and until when.
+pub(super) type Requests = Vec<(&'static str, Option<(Mode, Instant)>)>;
+
 /// A request about a topic that is due.
 pub(super) struct Due {
     /// The setting under `websub.topics`.
@@ -39,18 +45,19 @@ pub(super) struct Due {
 }
 
 /// Messages at the callback that were refused before they could be stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Refused {
     pub(crate) messages: u64,
     pub(crate) since: Timestamp,
     pub(crate) last: Timestamp,
+    #[serde(with = "code")]
     pub(crate) code: Code,
     /// One of them came from the hub: its sender knew what the hub alone is told, or showed a certificate. Else anybody may have sent them.
     pub(crate) is_hub: bool,
 }
 
 /// One topic.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Subscription {
     /// The setting under `websub.topics`.
     pub(crate) name: &'static str,
@@ -66,7 +73,7 @@ pub(crate) struct Subscription {
 }
 
 /// How a subscription stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Standing {
     /// The hub was not asked, or has not verified it yet.
     Pending,
@@ -117,16 +124,18 @@ impl State {
         }
     }
 
-    pub(super) fn subscriptions(&self) -> Vec<Subscription> {
+    /// How everything stands, for operators.
+    pub(super) fn shown(&self) -> Shown {
         let shown = |topic: &Topic| {
             let (gap, refused) = (topic.doubts.gap(), topic.refused);
             Subscription { gap, refused, ..topic.shown.clone() }
         };
-        self.topics.iter().map(shown).collect()
+        Shown { subscriptions: self.topics.iter().map(shown).collect(), refused: self.refused }
     }
 
-    pub(super) fn refused(&self) -> Option<Refused> {
-        self.refused
+    /// The request about each topic, by its setting, that the hub may ask about, and until when.
+    pub(super) fn requests(&self) -> Requests {
+        self.topics.iter().map(|topic| (topic.shown.name, topic.request())).collect()
     }
 
     /// Whether it is known how the topics stood before this start.

@@ -1,5 +1,6 @@
 //! Subscribing against a hub that answers as a test says. Time stands still until the test moves it.
 
+mod beside;
 mod denials;
 mod gaps;
 mod restarts;
@@ -21,7 +22,7 @@ use crate::mosip::websub::credential::CREDENTIAL;
 use crate::mosip::websub::status::REGISTRATION_ERROR;
 use crate::mosip::websub::{Answer, HUB};
 use crate::store::Store;
-use crate::store::memory::Memory;
+use crate::store::memory::{Memory, Shared};
 
 const SECRET: &str = "secret";
 const TOPIC: &str = "opencrvs-partner/CREDENTIAL_ISSUED";
@@ -38,20 +39,31 @@ struct Home {
 }
 
 /// What a gateway leaves behind.
+#[derive(Clone)]
 struct Rows {
-    dir: TempDir,
+    dir: Arc<TempDir>,
     memory: Memory,
     clock: Clock,
+    /// Several gateways reach them.
+    is_shared: bool,
 }
 
 impl Rows {
     fn new() -> Self {
         let clock = Clock::fixed(Timestamp::from_seconds(START));
-        Self { dir: tempfile::tempdir().unwrap(), memory: Memory::default(), clock }
+        Self {
+            dir: Arc::new(tempfile::tempdir().unwrap()),
+            memory: Memory::default(),
+            clock,
+            is_shared: false,
+        }
     }
 
     fn ledger(&self) -> Ledger {
-        let store = Store::new(self.memory.clone());
+        let store = match self.is_shared {
+            true => Store::new(Shared(self.memory.clone())),
+            false => Store::new(self.memory.clone()),
+        };
         Ledger::over(&self.dir.path().join("outbox.key"), &self.memory, store, Random::seeded(1), true)
     }
 }

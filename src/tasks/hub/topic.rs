@@ -188,6 +188,12 @@ impl Topic {
         (waits.until >= earliest).then_some(waits.until)
     }
 
+    /// What the hub may ask about, and until when.
+    pub(super) fn request(&self) -> Option<(Mode, Instant)> {
+        let request = self.request.as_ref().filter(|request| Instant::now() < request.until);
+        request.map(|request| (request.mode, request.until))
+    }
+
     /// What the hub answered to it; `random`: 32 random bits.
     pub(super) fn answered(
         &mut self,

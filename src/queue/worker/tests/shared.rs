@@ -2,22 +2,9 @@
 
 use super::*;
 use crate::queue::channel::Flow;
+use crate::store::memory::Shared;
 
 const PROBE: Duration = Duration::from_secs(30);
-
-/// Rows that several gateways reach.
-#[derive(Clone, Default)]
-struct Shared(Memory);
-
-impl Backend for Shared {
-    fn run(&self, order: Order) -> BoxFuture<'_, Result<()>> {
-        self.0.run(order)
-    }
-
-    fn is_shared(&self) -> bool {
-        true
-    }
-}
 
 /// What the upstream says to every call, and the moments of the calls.
 struct Mosip {

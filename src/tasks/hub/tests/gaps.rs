@@ -202,7 +202,7 @@ async fn a_hub_of_which_nothing_comes_while_more_registrations_fall_silent_is_ma
         ends_of(9, |state, renewal, _| state.set_silent(1 + renewal.unsigned_abs())).await;
     // The first term shows whether anything comes.
     assert_eq!(ended, [1, 5]);
-    let shown = |state: &State| state.subscriptions().remove(0).gap;
+    let shown = |state: &State| state.shown().subscriptions.remove(0).gap;
     assert_eq!(shown(&state), gap(0, None, Cause::Silence), "since the subscription");
     state.arrived(Some("credential"), at(300_000), true, at(300_000));
     assert_eq!(shown(&state), gap(0, Some(300_000), Cause::Silence));
@@ -212,13 +212,13 @@ async fn a_hub_of_which_nothing_comes_while_more_registrations_fall_silent_is_ma
 async fn one_silent_registration_ends_a_quiet_topic_once_and_only_where_nothing_came_on_any_topic() {
     let (state, ended) = ends_of(12, |state, _, _| state.set_silent(1)).await;
     assert_eq!(ended, [1], "it speaks against that subscription alone");
-    assert!(state.subscriptions()[0].gap.is_some());
+    assert!(state.shown().subscriptions[0].gap.is_some());
     let other_delivers = |state: &mut State, _, now| {
         state.set_silent(1);
         state.arrived(Some("errors"), now, true, now);
     };
     let (state, ended) = ends_of(12, other_delivers).await;
-    assert_eq!((ended, state.subscriptions()[0].gap), (Vec::new(), None), "MOSIP is slow");
+    assert_eq!((ended, state.shown().subscriptions[0].gap), (Vec::new(), None), "MOSIP is slow");
 }
 
 #[tokio::test(start_paused = true)]
@@ -239,7 +239,7 @@ async fn a_topic_that_delivers_is_ended_for_no_silence() {
         state.arrived(Some("credential"), now, true, now);
     };
     let (state, ended) = ends_of(9, delivers).await;
-    assert_eq!((ended, state.subscriptions()[0].gap), (Vec::new(), None));
+    assert_eq!((ended, state.shown().subscriptions[0].gap), (Vec::new(), None));
     let does_not_verify = |state: &mut State, renewal: i64, now| {
         state.set_silent(10 * renewal.unsigned_abs());
         state.arrived(Some("credential"), now, false, now);

@@ -109,11 +109,11 @@ async fn a_silence_after_one_that_was_looked_after_begins_where_that_ended() {
         state.set_silent(1 + renewal.unsigned_abs());
         if renewal == 2 {
             assert_eq!(state.settle("credential", now), Some(true));
-            assert!(state.subscriptions()[0].gap.is_none());
+            assert!(state.shown().subscriptions[0].gap.is_none());
         }
     })
     .await;
     assert_eq!(ended, [1, 5]);
-    let gap = state.subscriptions()[0].gap.unwrap();
+    let gap = state.shown().subscriptions[0].gap.unwrap();
     assert_eq!((gap.since.seconds() - START, gap.cause), (12 * 3_600, Cause::Silence));
 }

@@ -1,0 +1,275 @@
+//! Several gateways over one database: one of them holds the subscriptions at MOSIP's hub, which may ask and tell any of them. The others
+//! answer its questions from what the holder shares, tell the holder what they hear, and show what it shows.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::doubts::SHORTEST_TRIES;
+use super::kept::Noted;
+use super::state::{Refused, Requests, Standing, State, Subscription};
+use super::word::Word;
+use super::{Gap, Hub, HubInner, LOOK, Subscriber, UNKNOWN, may_settle};
+use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::ledger::HubRequest;
+use crate::ledger::entry::Refusal;
+use crate::mosip::websub::{self, Mode};
+
+/// What the gateways hold it as.
+const TASK: &str = "hub";
+/// How often the gateways hear of each other at least.
+const EXCHANGE: Duration = Duration::from_secs(5);
+/// How long a request to the hub may take, with that for its token.
+const REQUEST: Duration = Duration::from_mins(2);
+/// A hub that does not name the topic asks within the first minute of two.
+const UNNAMED_LEFT: Duration = Duration::from_mins(1);
+
+/// What one gateway among several keeps.
+#[derive(Default)]
+pub(super) struct Beside {
+    holds: AtomicBool,
+    /// What the holder is to hear.
+    words: Mutex<Vec<Word>>,
+    /// How everything stands, as the holder shows it.
+    shown: Mutex<Vec<ShownTopic>>,
+    shown_refused: Mutex<Option<Refused>>,
+    /// The requests that every gateway knows.
+    requests: tokio::sync::Mutex<Requests>,
+}
+
+/// How all subscriptions stand.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Shown {
+    pub(super) subscriptions: Vec<Subscription>,
+    pub(super) refused: Option<Refused>,
+}
+
+/// The same, as it is kept for other gateways.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Kept {
+    topics: Vec<ShownTopic>,
+    refused: Option<Refused>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct ShownTopic {
+    /// The setting under `websub.topics`.
+    name: String,
+    standing: Standing,
+    since: Option<Timestamp>,
+    refusal: Option<Refusal>,
+    gap: Option<Gap>,
+    refused: Option<Refused>,
+}
+
+impl Shown {
+    fn kept(&self) -> Kept {
+        let topic = |of: &Subscription| ShownTopic {
+            name: of.name.to_owned(),
+            standing: of.standing,
+            since: of.since,
+            refusal: of.refusal.as_ref().map(Refusal::from),
+            gap: of.gap,
+            refused: of.refused,
+        };
+        Kept { topics: self.subscriptions.iter().map(topic).collect(), refused: self.refused }
+    }
+}
+
+impl Beside {
+    /// Whether this gateway holds the subscriptions.
+    pub(super) fn holds(&self) -> bool {
+        self.holds.load(Ordering::Relaxed)
+    }
+
+    /// Keeps what the holder is to hear.
+    pub(super) fn say(&self, word: Word) {
+        Word::add(&mut locked(&self.words), word);
+    }
+
+    /// How everything stands, as the holder shows it; topics of which it shows nothing as they stand in `ours`.
+    pub(super) fn shown(&self, ours: Shown) -> Shown {
+        let topics = locked(&self.shown);
+        let shown = |ours: Subscription| {
+            let Some(topic) = topics.iter().find(|topic| topic.name == ours.name) else { return ours };
+            let ShownTopic { standing, since, gap, refused, .. } = *topic;
+            let refusal = topic.refusal.as_ref().map(Refusal::error);
+            Subscription { name: ours.name, standing, since, refusal, gap, refused }
+        };
+        let subscriptions = ours.subscriptions.into_iter().map(shown).collect();
+        Shown { subscriptions, refused: *locked(&self.shown_refused) }
+    }
+}
+
+impl Hub {
+    /// As [`Self::verify`], where any gateway may have made the request.
+    pub(crate) async fn confirms(&self, mode: &str, topic: &str, lease: Option<&str>) -> bool {
+        if self.verify(mode, topic, lease) {
+            return true;
+        }
+        let HubInner { beside, subscriber, topics, ledger, .. } = &*self.0;
+        let is_shared = beside.is_some() && subscriber.is_some();
+        let setting = topics.set().find(|(_, ours)| *ours == topic).map(|(setting, _)| setting);
+        let is_end = mode == Mode::Unsubscribe.as_str();
+        let is_known = is_end || mode == Mode::Subscribe.as_str();
+        let Some(setting) = setting.filter(|_| is_shared && is_known) else { return false };
+        let lease = websub::lease(lease).as_secs();
+        let word = Word::Verified { topic: setting.to_owned(), is_end, lease };
+        let verified = ledger.verify_shared(setting, is_end, (word, Word::add)).await;
+        if let Err(error) = &verified {
+            tracing::error!(
+                topic = setting,
+                code = error.code().as_str(),
+                "it cannot be read whether a gateway has asked MOSIP's hub about a topic"
+            );
+        }
+        verified.unwrap_or_default()
+    }
+
+    /// As [`Self::asked_last`], by whichever gateway.
+    pub(crate) async fn any_asked_last(&self) -> Option<String> {
+        let HubInner { beside, topics, ledger, .. } = &*self.0;
+        if let Some(topic) = self.asked_last() {
+            return Some(topic);
+        }
+        beside.as_ref()?;
+        let settings = topics.set().map(|(setting, _)| setting).collect();
+        let (setting, left) = ledger.shared_hub_request(settings).await.ok().flatten()?;
+        topics.of(setting).filter(|_| left >= UNNAMED_LEFT).map(str::to_owned)
+    }
+
+    /// Takes part, for ever: subscribes while this gateway holds the subscriptions, and else stands by.
+    pub(super) async fn share(&self, subscriber: &Subscriber, beside: &Beside) {
+        // While this gateway holds them, what was kept last.
+        let mut noted: Option<Noted> = None;
+        let mut exchanged: Option<Instant> = None;
+        let mut shown = Kept::default();
+        loop {
+            if exchanged.is_none_or(|at| at.elapsed() >= LOOK) {
+                exchanged = Some(Instant::now());
+                match self.0.ledger.holds(TASK, self.0.term()).await {
+                    Ok(true) if noted.is_none() => {
+                        *self.0.state() = self.0.fresh();
+                        self.0.look_back(subscriber).await;
+                        beside.holds.store(true, Ordering::Relaxed);
+                        noted = Some(Noted::default());
+                        tracing::info!("this gateway holds the subscriptions at MOSIP's hub");
+                    }
+                    Ok(holds) if !holds => {
+                        beside.holds.store(false, Ordering::Relaxed);
+                        if noted.take().is_some() {
+                            *self.0.state() = self.0.fresh();
+                            tracing::warn!("another gateway holds the subscriptions at MOSIP's hub now");
+                        }
+                    }
+                    Ok(_) => {}
+                    // What is not known is not asked for.
+                    Err(_) => {
+                        sleep(LOOK).await;
+                        continue;
+                    }
+                }
+                if let Err(error) = self.exchange(beside).await {
+                    tracing::error!(
+                        code = error.code().as_str(),
+                        "the gateways cannot hear of each other what MOSIP's hub says"
+                    );
+                }
+            }
+            match &mut noted {
+                Some(noted) => {
+                    self.0.go_on(subscriber, noted).await;
+                    let now = self.0.state().shown().kept();
+                    if now != shown && self.0.ledger.show_hub(now.clone()).await.is_ok() {
+                        shown = now;
+                    }
+                }
+                None => {
+                    sleep(LOOK).await;
+                    let _ = timeout(EXCHANGE - LOOK, self.0.wake.notified()).await;
+                }
+            }
+        }
+    }
+
+    /// What was heard goes to the holder; who is not shows what the holder shows.
+    async fn exchange(&self, beside: &Beside) -> Result<()> {
+        let HubInner { ledger, .. } = &*self.0;
+        ledger.serve_hub(self.0.clock.now(), SHORTEST_TRIES).await?;
+        let words = std::mem::take(&mut *locked(&beside.words));
+        if !words.is_empty()
+            && let Err(error) = ledger.tell_hub_holder(words.clone(), Word::add).await
+        {
+            words.into_iter().for_each(|word| beside.say(word));
+            return Err(error);
+        }
+        if beside.holds() {
+            ledger.hear_hub_words().await?.into_iter().for_each(|word| self.hear(word));
+            return self.0.share_requests().await;
+        }
+        let Kept { topics, refused } = ledger.shown_hub().await?.unwrap_or_default();
+        *locked(&beside.shown) = topics;
+        *locked(&beside.shown_refused) = refused;
+        Ok(())
+    }
+}
+
+impl HubInner {
+    /// Nothing is known yet.
+    fn fresh(&self) -> State {
+        State::new(&self.topics, self.renew_every)
+    }
+
+    /// How long another gateway waits before it takes over.
+    fn term(&self) -> Duration {
+        self.ledger.lease_time()
+    }
+
+    /// Whether a request to the hub may leave: no other gateway makes one before its answer has come.
+    pub(super) async fn may_ask(&self) -> bool {
+        match &self.beside {
+            None => true,
+            Some(_) => matches!(self.ledger.holds(TASK, REQUEST + self.term()).await, Ok(true)),
+        }
+    }
+
+    /// Tells every gateway what the hub may ask about.
+    pub(super) async fn share_requests(&self) -> Result<()> {
+        let Some(beside) = &self.beside else { return Ok(()) };
+        let mut shared = beside.requests.lock().await;
+        let requests = self.state().requests();
+        if requests == *shared {
+            return Ok(());
+        }
+        let request = |(mode, until): (Mode, Instant)| HubRequest {
+            is_end: mode == Mode::Unsubscribe,
+            lasts: until.saturating_duration_since(Instant::now()),
+        };
+        let told = requests.iter().map(|(setting, asked)| (*setting, asked.map(request))).collect();
+        self.ledger.share_hub_requests(told).await?;
+        *shared = requests;
+        Ok(())
+    }
+
+    /// A person looks after what may be missing, at a gateway that does not hold the subscriptions.
+    pub(super) async fn settle_elsewhere(&self, beside: &Beside, topic: &str) -> Result<()> {
+        let Shown { subscriptions, refused } = beside.shown(self.state().shown());
+        let had_any = match topic {
+            UNKNOWN => Some(refused.is_some()),
+            _ => subscriptions
+                .iter()
+                .find(|of| of.name == topic)
+                .map(|of| of.gap.is_some() || of.refused.is_some()),
+        };
+        may_settle(had_any)?;
+        self.ledger.tell_hub_holder(vec![Word::Settled { topic: topic.to_owned() }], Word::add).await
+    }
+}
+
+fn locked<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
