@@ -29,6 +29,8 @@ pub(crate) struct Neighbour {
     pub(crate) keys: String,
     /// It is this one.
     pub(crate) is_this: bool,
+    /// What it does for all of them, as people call it.
+    pub(crate) holds: Vec<&'static str>,
 }
 
 impl Ledger {
@@ -78,12 +80,14 @@ impl Ledger {
             return Ok(Vec::new());
         }
         self.run(|book: &Book<'_>| {
+            let holders = book.holders()?;
             let shown = |GatewayRow { id, host, version, seen_at, keys }| Neighbour {
                 host,
                 version,
                 seen: between(seen_at, book.now),
                 keys,
                 is_this: id == book.rules.holder,
+                holds: holders.iter().filter(|(by, _)| *by == id).map(|(_, called)| *called).collect(),
             };
             Ok(book.tx().gateways()?.into_iter().map(shown).collect())
         })

@@ -2,9 +2,28 @@
 
 use std::time::Duration;
 
-use super::Ledger;
+use super::{Book, Ledger};
 use crate::clock::to_millis;
 use crate::error::Result;
+
+/// The tasks that one gateway does for all, and how people call them.
+const TASKS: [(&str, &str); 4] = [
+    ("housekeeping", "old rows"),
+    ("hub", "MOSIP's hub"),
+    ("reconcile", "the comparison with OpenCRVS"),
+    ("webhooks", "OpenCRVS's webhooks"),
+];
+
+impl Book<'_> {
+    /// Who does each task, or did last and nobody since, and how people call it.
+    pub(super) fn holders(&self) -> Result<Vec<(i64, &'static str)>> {
+        let mut holders = Vec::new();
+        for (task, called) in TASKS {
+            holders.extend(self.tx().number(&holder(task))?.map(|by| (by, called)));
+        }
+        Ok(holders)
+    }
+}
 
 impl Ledger {
     /// Whether this gateway is the one that does `task`, from now on for `term`. Another one takes over where it does not ask again by then.
@@ -14,7 +33,7 @@ impl Ledger {
         }
         let ours = self.rules.holder;
         self.run(move |book| {
-            let [holder, until] = ["holder", "until"].map(|what| format!("{what} {task}"));
+            let (holder, until) = (holder(task), format!("until {task}"));
             let held_by = book.tx().number(&holder)?;
             if held_by.is_some_and(|held_by| held_by != ours) && book.tx().number(&until)? >= Some(book.now) {
                 return Ok(false);
@@ -25,4 +44,8 @@ impl Ledger {
         })
         .await
     }
+}
+
+fn holder(task: &str) -> String {
+    format!("holder {task}")
 }

@@ -1,7 +1,9 @@
 //! What is kept of the webhooks that are subscribed at OpenCRVS, for the next look and the next start.
 
+use std::time::Duration;
+
 use super::{Book, Ledger};
-use crate::clock::Timestamp;
+use crate::clock::{Timestamp, to_millis};
 use crate::error::Result;
 
 /// Whether a person has ended the subscriptions.
@@ -34,6 +36,26 @@ impl Ledger {
             Ok((is_ended, kept))
         })
         .await
+    }
+
+    /// OpenCRVS is asked for a subscription to `topic`: it may ask any gateway whether that is meant, for so long.
+    pub(crate) async fn share_webhook_request(&self, topic: &'static str, lasts: Duration) -> Result<()> {
+        if !self.is_shared() {
+            return Ok(());
+        }
+        self.run(move |book| {
+            let until = book.now.saturating_add(to_millis(lasts));
+            book.tx().set_number(&of_topic("asked", topic), until)
+        })
+        .await
+    }
+
+    /// Whether any gateway has asked for a subscription to `topic` that OpenCRVS may still ask about.
+    pub(crate) async fn any_asked_for_webhooks(&self, topic: &'static str) -> Result<bool> {
+        if !self.is_shared() {
+            return Ok(false);
+        }
+        self.run(move |book| Ok(book.tx().number(&of_topic("asked", topic))? > Some(book.now))).await
     }
 
     /// Keeps these for the next look and the next start.

@@ -301,7 +301,7 @@ async fn confirm(
             "Subscribe to BIRTH_REGISTERED or DEATH_REGISTERED, and set its URL under [upstream.mediator], or name its kind in kinds of one of [[systems]].",
         ));
     }
-    if webhooks.app.subscriptions().expects(&intent.topic) == Some(false) {
+    if webhooks.app.subscriptions().expects(&intent.topic).await == Some(false) {
         return Err(Error::new(Code::NotFound, "this gateway has not asked for a subscription to this topic")
             .advise("Leave subscribing to the gateway, which opencrvs.webhooks is set for: `mosip-gateway opencrvs subscribe`."));
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use self::state::State;
+use self::state::{QUESTION_WITHIN, State};
 pub(crate) use self::state::{Standing, Status, Topic};
 use crate::clock::Clock;
 use crate::destinations::EventRoutes;
@@ -50,6 +50,8 @@ struct Inner {
 /// What a look may do.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Purpose {
+    /// It lists, and keeps nothing: another gateway does what is to be done.
+    Follow,
     /// It lists.
     Show,
     /// It asks for what is missing, unless a person has ended the subscriptions.
@@ -73,11 +75,15 @@ impl Subscriptions {
         Self(Arc::new(Inner { service, topics, routes, outside, ledger, clock, state, turn, wake }))
     }
 
-    /// Whether a question of the service about `topic` is one that a request of ours has caused. `None`: the gateway subscribes nothing, and
-    /// somebody else may have asked.
-    pub(crate) fn expects(&self, topic: &str) -> Option<bool> {
+    /// Whether a question of the service about `topic` is one that a request of ours has caused, of this gateway or of another one over the
+    /// database. `None`: the gateway subscribes nothing, and somebody else may have asked.
+    pub(crate) async fn expects(&self, topic: &str) -> Option<bool> {
         self.0.service.as_ref()?;
-        Some(self.0.state().expects(topic))
+        if self.0.state().expects(topic) {
+            return Some(true);
+        }
+        let Some(ours) = self.0.topics.iter().find(|ours| **ours == topic) else { return Some(false) };
+        Some(self.0.ledger.any_asked_for_webhooks(ours).await.unwrap_or_default())
     }
 
     /// How they stand, as was last seen; `None`: none are set.
@@ -137,8 +143,15 @@ impl Subscriptions {
         let mut rest = SOON;
         loop {
             // Two gateways that look at once would subscribe a topic twice. What came of it stands in the state, and in the log.
-            let may_look = matches!(self.0.ledger.holds("webhooks", SOON).await, Ok(true));
-            let has_looked = may_look && self.0.look(Purpose::Keep).await.is_ok();
+            let purpose = match self.0.ledger.holds("webhooks", SOON).await {
+                Ok(true) => Some(Purpose::Keep),
+                Ok(false) => Some(Purpose::Follow),
+                Err(_) => None,
+            };
+            let has_looked = match purpose {
+                Some(purpose) => self.0.look(purpose).await.is_ok(),
+                None => false,
+            };
             let is_well = has_looked && self.0.state().is_well();
             let next = if is_well { EVERY } else { rest };
             rest = if is_well { SOON } else { (rest * 2).min(EVERY) };
@@ -176,6 +189,9 @@ impl Inner {
         };
         let listed = service.list(&*self.outside).await?;
         let stale = self.compare(service, &listed, is_ended, &mut kept)?;
+        if purpose == Purpose::Follow {
+            return Ok(());
+        }
         self.keep(is_ended, &kept).await?;
         if purpose == Purpose::Show && !is_ended && !self.state().is_well() {
             self.wake.notify_one();
@@ -223,7 +239,10 @@ impl Inner {
         let asked = match is_taken(&self.routes, topic) {
             true => {
                 self.state().ask(topic);
-                service.subscribe(&*self.outside, topic).await
+                match self.ledger.share_webhook_request(topic, QUESTION_WITHIN).await {
+                    Ok(()) => service.subscribe(&*self.outside, topic).await,
+                    Err(error) => Err(error),
+                }
             }
             false => Err(not_taken(topic)),
         };

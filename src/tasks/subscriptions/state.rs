@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::words::words;
 
 /// How long after a request of ours the service's question may come.
-const QUESTION_WITHIN: Duration = Duration::from_mins(1);
+pub(super) const QUESTION_WITHIN: Duration = Duration::from_mins(1);
 
 #[derive(Default)]
 pub(super) struct State {

@@ -12,7 +12,7 @@ use crate::destinations::{self, Destinations, Listed as _};
 use crate::keys::{Keyring, Ring};
 use crate::random::Random;
 use crate::store::Store;
-use crate::store::memory::Memory;
+use crate::store::memory::{Memory, Shared};
 
 const START: i64 = 1_800_000_000;
 const CALLBACK: &str = "https://gateway.internal/webhooks";
@@ -26,6 +26,8 @@ struct Rows {
     dir: TempDir,
     memory: Memory,
     clock: Clock,
+    /// Several gateways reach them.
+    is_shared: bool,
 }
 
 struct Home {
@@ -36,7 +38,7 @@ struct Home {
 impl Rows {
     fn new() -> Self {
         let clock = Clock::fixed(Timestamp::from_seconds(START));
-        Self { dir: tempfile::tempdir().unwrap(), memory: Memory::default(), clock }
+        Self { dir: tempfile::tempdir().unwrap(), memory: Memory::default(), clock, is_shared: false }
     }
 
     /// A gateway over them, whose service says this, request by request.
@@ -55,7 +57,10 @@ impl Rows {
         callback: &str,
         answers: impl IntoIterator<Item = Answer>,
     ) -> Home {
-        let store = Store::new(self.memory.clone());
+        let store = match self.is_shared {
+            true => Store::new(Shared(self.memory.clone())),
+            false => Store::new(self.memory.clone()),
+        };
         let ledger =
             Ledger::over(&self.dir.path().join("outbox.key"), &self.memory, store, Random::seeded(1), true);
         let mut settings = destinations::Settings::default();
@@ -139,15 +144,39 @@ async fn the_services_question_is_expected_for_a_minute_after_our_request_and_at
     let rows = Rows::new();
     let denies = || says(400, "Subscription callback check failed");
     let home = rows.start([lists(&[("w2", "ours", CALLBACK, DEATH)]), denies()]);
-    assert_eq!(home.subscriptions.expects(BIRTH), Some(false), "nothing was asked for yet");
+    assert_eq!(home.subscriptions.expects(BIRTH).await, Some(false), "nothing was asked for yet");
     home.keep().await.unwrap();
-    assert_eq!(home.subscriptions.expects(BIRTH), Some(true));
-    assert_eq!(home.subscriptions.expects(DEATH), Some(false), "it was there, and was not asked for");
+    assert_eq!(home.subscriptions.expects(BIRTH).await, Some(true));
+    assert_eq!(home.subscriptions.expects(DEATH).await, Some(false), "it was there, and was not asked for");
     advance(Duration::from_secs(59)).await;
-    assert_eq!(home.subscriptions.expects(BIRTH), Some(true), "the question may come late");
+    assert_eq!(home.subscriptions.expects(BIRTH).await, Some(true), "the question may come late");
     advance(Duration::from_secs(2)).await;
-    assert_eq!(home.subscriptions.expects(BIRTH), Some(false), "and not for ever");
+    assert_eq!(home.subscriptions.expects(BIRTH).await, Some(false), "and not for ever");
     assert_eq!(home.topic(BIRTH).refusal.unwrap().fault(), Fault::Partner);
+}
+
+#[tokio::test(start_paused = true)]
+async fn among_several_gateways_one_asks_each_answers_the_question_and_all_show_what_is_subscribed() {
+    let rows = Rows { is_shared: true, ..Rows::new() };
+    let only_death = || lists(&[("w2", "ours", CALLBACK, DEATH)]);
+    let one = rows.start([only_death(), takes(), lists_both()]);
+    let other = rows.start([only_death(), lists_both()]);
+    let run = |home: &Home| {
+        let subscriptions = home.subscriptions.clone();
+        tokio::spawn(async move { subscriptions.run().await })
+    };
+    let (first, second) = (run(&one), run(&other));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(one.calls(), ["GET /webhooks", "POST /webhooks", "GET /webhooks"]);
+    assert_eq!(other.calls(), ["GET /webhooks"], "another gateway asks");
+    assert_eq!(other.subscriptions.expects(BIRTH).await, Some(true), "the question may come to it");
+    assert_eq!(other.subscriptions.expects(DEATH).await, Some(false));
+    tokio::time::sleep(SOON).await;
+    assert_eq!(other.subscriptions.expects(BIRTH).await, Some(false));
+    let standings = |home: &Home| [BIRTH, DEATH].map(|topic| home.topic(topic).standing);
+    assert_eq!([standings(&one), standings(&other)], [[Standing::Active; 2]; 2]);
+    first.abort();
+    second.abort();
 }
 
 #[tokio::test(start_paused = true)]

@@ -138,14 +138,24 @@ pub(super) fn gateways(standing: &Standing) -> Markup {
     if gateways.is_empty() {
         return Markup::default();
     }
-    let rows = gateways.iter().map(|Neighbour { host, version, seen, keys, is_this }| {
+    let rows = gateways.iter().map(|Neighbour { host, version, seen, keys, is_this, holds }| {
         let which = html! { (host) @if *is_this { " " small { "this one" } } };
-        vec![which, html! { (version) }, html! { (words::length(*seen)) " ago" }, html! { (keys) }]
+        vec![
+            which,
+            html! { (version) },
+            html! { (words::length(*seen)) " ago" },
+            html! { (holds.join(", ")) },
+            html! { (keys) },
+        ]
     });
     section(
         "gateways",
         "Gateways",
-        table("gateways", &["Host", "Version", "Last heard of", "Outbox keys, the first seals"], rows),
+        table(
+            "gateways",
+            &["Host", "Version", "Last heard of", "Looks after", "Outbox keys, the first seals"],
+            rows,
+        ),
     )
 }
 

@@ -98,6 +98,10 @@ async fn each_gateway_sees_those_that_live_and_forgets_the_others() {
     }
     let seen = other.neighbours().await.unwrap();
     assert_eq!(seen.iter().map(|seen| seen.is_this).collect::<Vec<_>>(), [false, true]);
+    assert!(seen.iter().all(|seen| seen.holds.is_empty()));
+    assert!(one.holds("hub", TERM).await.unwrap() && other.holds("webhooks", TERM).await.unwrap());
+    let held: Vec<_> = other.neighbours().await.unwrap().into_iter().flat_map(|seen| seen.holds).collect();
+    assert_eq!(held, ["MOSIP's hub", "OpenCRVS's webhooks"]);
     assert!(seen.iter().all(|seen| seen.keys.len() == 8 && !seen.version.is_empty()), "{seen:?}");
     home.sql("UPDATE clock SET value=value + 90000000");
     other.beat().await.unwrap();
