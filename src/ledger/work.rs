@@ -16,7 +16,7 @@ use crate::opencrvs::record_token::KeptToken;
 use crate::store::{Advance, Fence, Filter, Lane, Lease, Listed, Millis, Pick, Queue, Row, Seq, Verdict};
 use crate::telemetry::Trace;
 
-/// Rows that one transaction leases, so that posts between are not kept waiting by many that do not open.
+/// Rows of one transaction, so that posts between are not kept waiting by many that do not open.
 pub(super) const LEASED_AT_ONCE: usize = 100;
 /// Entries whose age is checked in one transaction.
 const AGED_AT_ONCE: usize = 100;
@@ -156,12 +156,9 @@ impl Ledger {
 
     /// Writes how an attempt ended and announces it; false: the lease is lost, and nothing changed.
     pub(crate) async fn settle(&self, held: &Held, ending: &Ending) -> Result<bool> {
-        let is_final = match ending {
-            Ending::Again { .. } => false,
-            // A message is never parked: it waits.
-            Ending::Park(_) => held.queue != Queue::Deliveries,
-            Ending::Done(_) => true,
-        };
+        // A message is never parked: it waits.
+        let is_parked = matches!(ending, Ending::Park(_)) && held.queue != Queue::Deliveries;
+        let is_final = is_parked || matches!(ending, Ending::Done(_));
         let (row, kept) = (held.clone(), ending.clone());
         let holds = self
             .run(move |book| {

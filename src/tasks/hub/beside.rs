@@ -237,6 +237,14 @@ impl HubInner {
         }
     }
 
+    /// The answer to a request has come.
+    pub(super) async fn has_asked(&self) {
+        if self.beside.is_some() {
+            // Where it is not known whether another gateway holds the subscriptions now, the next exchange tells.
+            let _ = self.ledger.holds(TASK, self.term()).await;
+        }
+    }
+
     /// Tells every gateway what the hub may ask about.
     pub(super) async fn share_requests(&self) -> Result<()> {
         let Some(beside) = &self.beside else { return Ok(()) };

@@ -261,7 +261,10 @@ impl HubInner {
             (due, look.map_or(next, |look| look.min(next)))
         };
         match due {
-            Some(due) if self.may_ask().await => self.ask(subscriber, &due).await,
+            Some(due) if self.may_ask().await => {
+                self.ask(subscriber, &due).await;
+                self.has_asked().await;
+            }
             Some(_) => sleep(LOOK).await,
             None => tokio::select! {
                 () = sleep_until(next.min(noted.next())) => {}
