@@ -6,12 +6,14 @@ use oxrdf::vocab::{rdf, xsd};
 use oxrdf::{BlankNode, GraphName, Literal, NamedNode, NamedOrBlankNode, Quad, Term as Object};
 use serde_json::{Map, Value};
 
-use super::canonical::{MOST_STATEMENTS, ShapeError};
+use super::canonical::ShapeError;
 use super::contexts::ContextError;
 use super::number::numeric;
 use super::terms::{Coercion, Meaning, Scope, Table, Term};
 use crate::json::member;
 
+/// More statements than any credential of MOSIP has.
+const MOST_STATEMENTS: usize = 1_000;
 /// Largest sum of the texts of all statements, bytes: more than the largest message of the hub, and a subject is repeated in each of its
 /// statements.
 const MOST_TEXT: usize = 8 << 20;
@@ -270,7 +272,6 @@ impl Expander<'_> {
                 Value::Object(members) if are_objects && !members.contains_key(ID) => {
                     self.object(&at, members, property)?;
                 }
-                Value::Object(_) | Value::Array(_) => return wrong(&at),
                 _ if are_objects => return wrong(&at),
                 plain => self.plain(&at, plain, property)?,
             }

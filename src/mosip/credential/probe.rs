@@ -85,5 +85,5 @@ fn check_name(table: &Table, scope: Scope, name: &str, meaning: &Meaning) -> Res
 
 /// Whether a credential may have a member of this name.
 fn is_usable(name: &str) -> bool {
-    !name.contains(':') && !name.starts_with('@') && name != "proof"
+    !name.contains(':') && name != "proof"
 }

@@ -10,8 +10,6 @@ use crate::mosip::push::digest;
 #[derive(Deserialize)]
 struct Message<'a> {
     #[serde(borrow)]
-    topic: Option<Text<'a>>,
-    #[serde(borrow)]
     event: Object<Event<'a>>,
 }
 
@@ -74,11 +72,6 @@ impl<'a> Notification<'a> {
     /// What it is about.
     pub(super) fn event(&self) -> &Event<'a> {
         &self.0.event.0
-    }
-
-    /// The topic that it says it belongs to.
-    pub fn topic(&self) -> Option<&str> {
-        self.0.topic.as_deref()
     }
 
     /// The hub's id of it.

@@ -236,7 +236,6 @@ impl<'b, 'd> Reduction<'b, 'd> {
                             Coercion::Type(NamedNode::new(iri.unwrap_or_default()).map_err(|_| wrong())?);
                     }
                 },
-                ("@container", Value::Null) => {}
                 ("@container", Value::String(container)) if container == "@set" => {}
                 ("@container", Value::Array(one)) if one.iter().all(|container| container == "@set") => {}
                 ("@context", inner) => {
@@ -277,8 +276,8 @@ impl<'b, 'd> Reduction<'b, 'd> {
 
     fn define_local(&mut self, name: &str) -> Result<(), PinError> {
         match self.local.get_key_value(name) {
-            Some((name, _)) if !name.starts_with('@') => self.define(name),
-            _ => Ok(()),
+            Some((name, _)) => self.define(name),
+            None => Ok(()),
         }
     }
 
