@@ -1,5 +1,6 @@
 //! The known answers, which the issuer's own classes and other libraries made.
 
+mod contexts;
 mod coverage;
 
 use std::collections::BTreeMap;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 
-use super::contexts::{ContextError, PinError, by_library};
+use super::contexts::by_library;
 use super::*;
 use crate::keys::make::{CertificateRequest, KeyMaker};
 
@@ -210,6 +211,50 @@ fn of_several_certificates_of_one_key_any_may_have_the_dates() {
     assert_eq!(credentials.verify(birth, NOW).err().unwrap().code(), Code::SignerExpired);
 }
 
+/// The key of another issuer, under the name of the known one.
+fn of_another_key(credentials: &Credentials) -> Issuer {
+    let der = std::fs::read(Path::new(VECTORS).join("keys/stranger.crt.der")).unwrap();
+    Issuer {
+        verification_method: credentials.issuers[0].verification_method.clone(),
+        certificate: Certificate::from_der(&der).unwrap(),
+        history: false,
+    }
+}
+
+#[test]
+fn of_several_keys_of_one_name_the_refusal_is_about_the_one_that_signed() {
+    let birth = &vectors()["cases"][0]["credential"];
+    let later = Timestamp::from_seconds(5_000_000_000);
+    let mut credentials = credentials(false);
+    credentials.issuers.push(of_another_key(&credentials));
+    assert!(credentials.verify(birth, NOW).is_ok());
+    for order in ["the key that signed first", "the other key first"] {
+        let error = credentials.verify(birth, later).err().unwrap();
+        assert_eq!(error.code(), Code::SignerExpired, "{order}: {error}");
+        credentials.issuers.reverse();
+    }
+    credentials.issuers.remove(0);
+    let error = credentials.verify(birth, NOW).err().unwrap();
+    assert!(error.detail().contains("does not fit the credential and the key"), "{error}");
+}
+
+#[test]
+fn a_credential_is_read_alone_or_as_the_body_of_a_request() {
+    let read = |body: Value| read(body.to_string().as_bytes());
+    let credential = json!({ "id": "urn:c" });
+    assert_eq!(read(credential.clone()), Ok(credential.clone()));
+    assert_eq!(read(json!({ "credential": credential })), Ok(credential));
+    // A member of that name is part of a credential that has others.
+    for whole in [json!({ "credential": "c", "id": "urn:c" }), json!({})] {
+        assert_eq!(read(whole.clone()), Ok(whole));
+    }
+    for no_object in [json!([]), json!("c"), Value::Null] {
+        let error = read(no_object).unwrap_err();
+        assert_eq!(error.code(), Code::Malformed);
+        assert!(error.detail().contains("no JSON object"), "{error}");
+    }
+}
+
 #[test]
 fn a_date_that_a_proof_over_the_json_does_not_sign_says_nothing() {
     let (vectors, mut credentials) = (vectors(), credentials(true));
@@ -253,131 +298,6 @@ fn without_contexts_an_embedded_proof_waits_for_them() {
     let error = credentials.verify(&vectors()["cases"][0]["credential"], NOW).err().unwrap();
     assert_eq!(error.code(), Code::Keys);
     assert!(error.detail().contains("credentials.contexts_dir"), "{}", error.detail());
-}
-
-/// Pins one document as the only context.
-fn pin(document: Value) -> Result<Contexts, PinError> {
-    let documents = BTreeMap::from([("https://a.example/c".to_owned(), document.to_string().into_bytes())]);
-    Contexts::pin(documents, vec![json!("https://a.example/c")])
-}
-
-#[test]
-fn a_context_without_a_document_is_named() {
-    let missing = Contexts::pin(BTreeMap::new(), vec![json!("https://a.example/c")]).err().unwrap();
-    assert_eq!(missing, PinError::Missing("https://a.example/c".to_owned()));
-    let missing = pin(json!({ "@context": "https://a.example/other" })).err().unwrap();
-    assert_eq!(missing, PinError::Missing("https://a.example/other".to_owned()));
-}
-
-#[test]
-fn contexts_that_bomb_are_refused_before_anything_unfolds_them() {
-    let url = "https://a.example/c";
-    let ids = json!({ "id": "@id", "type": "@type" });
-    let itself = pin(json!({ "@context": [ids, url] })).err().unwrap();
-    assert_eq!(itself, PinError::Recursive(url.to_owned()));
-    let inside = json!({ "@context": { "a": { "@id": "urn:a", "@context": url } } });
-    assert_eq!(pin(inside).err().unwrap(), PinError::Recursive(url.to_owned()));
-
-    let many: serde_json::Map<String, Value> =
-        (0..10_000).map(|number| (format!("t{number}"), json!(format!("urn:t:{number}")))).collect();
-    assert_eq!(pin(json!({ "@context": many })).err().unwrap(), PinError::Many);
-
-    let document = |names: &str| format!(r#"{{"@context":[{names}]}}"#).into_bytes();
-    let name = |number: u32| format!("https://a.example/{number}");
-    let chain = (0..12).map(|number| (name(number), document(&format!("\"{}\"", name(number + 1)))));
-    let deep = Contexts::pin(chain.collect(), vec![json!(name(0))]).err().unwrap();
-    assert!(matches!(deep, PinError::Deep(_)), "{deep}");
-    // Eight documents, each of which names the next one ten times.
-    let wide = (0..8).map(|number| {
-        let next = format!("\"{}\"", name(number + 1));
-        (name(number), document(&if number < 7 { vec![next; 10].join(",") } else { "{}".to_owned() }))
-    });
-    let wide = Contexts::pin(wide.collect(), vec![json!(name(0))]).err().unwrap();
-    assert_eq!(wide, PinError::Many);
-
-    let nested = format!("{}{}{}", r#"{"@context":"#, "[".repeat(200), "]".repeat(200)) + "}";
-    let documents = BTreeMap::from([(url.to_owned(), nested.into_bytes())]);
-    let unreadable = Contexts::pin(documents, vec![json!(url)]).err().unwrap();
-    assert_eq!(unreadable, PinError::Unreadable(url.to_owned()));
-}
-
-#[test]
-fn contexts_that_contradict_themselves_or_use_more_than_is_built_are_refused() {
-    let pin = |terms: Value| {
-        let mut context = json!({ "id": "@id", "type": "@type" });
-        let (all, terms) = (context.as_object_mut().unwrap(), terms.as_object().unwrap());
-        all.extend(terms.clone());
-        pin(json!({ "@context": context })).err()
-    };
-    assert_eq!(pin(json!({ "a": "urn:a" })), None);
-    assert_eq!(pin(json!({ "@vocab": "https://v.example/", "a": {} })), None);
-    for cyclic in
-        [json!({ "a": "b:x", "b": "a:x" }), json!({ "a": 5 }), json!({ "a": {} }), json!({ "": "urn:a" })]
-    {
-        assert!(matches!(pin(cyclic.clone()), Some(PinError::Term(_))), "{cyclic}");
-    }
-    for keyword in ["@base", "@language", "@import", "@propagate", "@direction"] {
-        assert_eq!(pin(json!({ keyword: "x" })), Some(PinError::NotBuilt(keyword.to_owned())));
-    }
-    let null = Contexts::pin(BTreeMap::new(), vec![Value::Null]).err().unwrap();
-    assert!(matches!(null, PinError::NotBuilt(_)));
-    // A type that protects a name, and one that takes it away again: the library says no.
-    let protected = json!({ "a": { "@id": "urn:a", "@protected": true }, "T": { "@id": "urn:T", "@context": { "a": "urn:b" } } });
-    assert!(matches!(pin(protected), Some(PinError::Disagrees(_))));
-}
-
-#[test]
-fn a_member_that_is_read_has_one_name_only() {
-    let ids = json!({ "id": "@id", "type": "@type" });
-    for more in [
-        json!({ "VID": "urn:v:VID", "number": "urn:v:VID" }),
-        json!({ "@vocab": "urn:v:", "VID": "urn:v:x" }),
-        json!({ "@vocab": "urn:v:", "number": "urn:v:UIN" }),
-    ] {
-        let shared = pin(json!({ "@context": [ids, more] })).err();
-        assert!(matches!(shared, Some(PinError::Shared(_))), "{more}");
-    }
-    assert!(pin(json!({ "@context": [ids, { "@vocab": "urn:v:", "VID": "urn:v:VID" }] })).is_ok());
-    let renamed = pin(json!({ "@context": { "uid": "@id", "type": "@type" } })).err().unwrap();
-    assert!(matches!(renamed, PinError::NotBuilt(_)), "{renamed}");
-}
-
-#[test]
-fn what_is_not_built_is_refused_where_a_credential_uses_it() {
-    let context = json!({
-        "id": "@id", "type": "@type", "kind": "@type", "value": "@value", "p": "urn:p:p", "list": { "@id": "urn:p:list", "@container": "@list" },
-        "graph": { "@id": "urn:p:graph", "@container": "@graph" }, "json": { "@id": "urn:p:json", "@type": "@json" },
-        "back": { "@reverse": "urn:p:back" }, "ref": { "@id": "urn:p:ref", "@type": "@id" },
-        "A": { "@id": "urn:p:A", "@context": { "q": "urn:p:q" } }, "B": { "@id": "urn:p:B", "@context": { "r": "urn:p:r" } }
-    });
-    let contexts = pin(json!({ "@context": context })).unwrap();
-    let read = |members: Value| {
-        let mut credential = json!({ "@context": ["https://a.example/c"], "id": "urn:c" });
-        credential.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
-        contexts.expand(&credential).map(|expansion| expansion.quads.len())
-    };
-    assert_eq!(read(json!({ "p": "x", "type": "A", "q": 1, "r": 2 })), Ok(3));
-    for (members, at) in [
-        (json!({ "list": ["a"] }), "/list"),
-        (json!({ "graph": {} }), "/graph"),
-        (json!({ "json": {} }), "/json"),
-        (json!({ "back": "urn:x" }), "/back"),
-        (json!({ "p": { "value": "x" } }), "/p/value"),
-        (json!({ "type": ["A", "B"] }), "/type/1"),
-        (json!({ "type": "A", "kind": "B" }), "/kind"),
-        (json!({ "type": 7 }), "/type"),
-        (json!({ "type": "_:b0" }), "/type"),
-        (json!({ "p": { "id": "_:b0", "p": 1 } }), "/p/id"),
-        (json!({ "p": { "id": "relative", "p": 1 } }), "/p/id"),
-        (json!({ "p": { "id": 7, "p": 1 } }), "/p/id"),
-        (json!({ "ref": "_:b0" }), "/ref"),
-        (json!({ "ref": "urn:with a blank" }), "/ref"),
-        (json!({ "ref": "@later" }), "/ref"),
-        (json!({ "type": "@later" }), "/type"),
-        (json!({ "type": ["A", "@later"] }), "/type/1"),
-    ] {
-        assert_eq!(read(members.clone()), Err(ContextError::NotBuilt(at.to_owned())), "{members}");
-    }
 }
 
 #[test]

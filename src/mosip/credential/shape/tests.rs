@@ -85,6 +85,7 @@ fn what_unfolds_to_much_is_refused_before_it_has_unfolded() {
     let mut long = with((0..900).collect());
     long["credentialSubject"]["id"] = json!(format!("urn:{}", "x".repeat(100_000)));
     let deep = (0..20).fold(json!("x"), |inner, _| json!({ "undefined": inner }));
+    let deep_lists = (0..20).fold(json!("x"), |inner, _| json!([inner]));
     let named = json!({ "n".repeat(LONGEST_NAME + 1): 1 });
     for (bomb, credential, error) in [
         ("distinct values", with((0..3_000).collect()), ContextError::Shape(ShapeError::Many)),
@@ -97,6 +98,7 @@ fn what_unfolds_to_much_is_refused_before_it_has_unfolded() {
             ContextError::Size(SizeError::Values),
         ),
         ("levels", with(deep), ContextError::Size(SizeError::Deep)),
+        ("levels of lists", with(deep_lists), ContextError::Size(SizeError::Deep)),
         ("a long name", with(named), ContextError::Size(SizeError::Name)),
     ] {
         let mut work = Work::of_credential();
@@ -104,9 +106,21 @@ fn what_unfolds_to_much_is_refused_before_it_has_unfolded() {
         assert!(work.statements <= 1_001, "{bomb}: {work:?}");
         assert!(work.text <= (8 << 20) + 200_000, "{bomb}: {work:?}");
     }
-    let mut work = Work::of_credential();
-    contexts.expand_counting(&translated(), &mut work).unwrap();
-    assert!(work.statements > 10 && work.statements < 30, "a real one: {work:?}");
+    let work = |credential: &Value| {
+        let mut work = Work::of_credential();
+        contexts.expand_counting(credential, &mut work).map(|_| work)
+    };
+    let real = work(&translated()).unwrap();
+    assert!(real.statements > 10 && real.statements < 30, "a real one: {real:?}");
+    // Each bound is the last that is taken. One statement names the type, and one the subject.
+    let most: Value = (0..998).collect();
+    assert_eq!(work(&with(most)).map(|work| work.statements), Ok(1_000));
+    assert_eq!(work(&with((0..999).collect())).err(), Some(ContextError::Shape(ShapeError::Many)));
+    let around = work(&with(json!(""))).unwrap().text;
+    let text = |sum: usize| with(json!("x".repeat(sum - around)));
+    assert_eq!(work(&text(8 << 20)).map(|work| work.text), Ok(8 << 20));
+    assert_eq!(work(&text((8 << 20) + 1)).err(), Some(ContextError::Shape(ShapeError::Large)));
+    assert!(work(&with(json!({ "n".repeat(LONGEST_NAME): 1 }))).is_ok());
 }
 
 #[test]

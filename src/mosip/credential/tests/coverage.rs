@@ -47,3 +47,9 @@ fn the_order_of_an_array_and_an_array_around_one_object_are_not_signed() {
     swapped["credentialSubject"]["city"][1]["value"] = json!("North");
     assert!(credentials(false).verify(&swapped, NOW).is_err());
 }
+
+#[test]
+fn an_empty_list_and_an_empty_object_are_values() {
+    let credential = json!({ "@context": ["c"], "a": [], "b": { "c": {}, "d": [[]] }, "proof": {} });
+    assert_eq!(values(&credential), ["/a", "/b/c", "/b/d/0"]);
+}
