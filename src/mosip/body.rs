@@ -45,3 +45,21 @@ pub(super) fn to_json_around(
 fn append(body: &mut Vec<u8>, message: &impl Serialize) -> Result<()> {
     serde_json::to_writer(body, message).map_err(|_| Error::new(Code::Bug, "the body does not serialise"))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_payload_stands_between_the_members_before_and_after_it() {
+        for (before, body) in [
+            (json!({}), r#"{"data":"aGVsbG8","z":1}"#),
+            (json!({ "a": "}" }), r#"{"a":"}","data":"aGVsbG8","z":1}"#),
+        ] {
+            let written = to_json_around(&before, b"hello", Flavour::Url, &json!({ "z": 1 })).unwrap();
+            assert_eq!(String::from_utf8(written).unwrap(), body);
+        }
+    }
+}

@@ -265,3 +265,73 @@ fn base64_member(pointer: &str, text: &str) -> Result<Vec<u8>> {
     base64::decode(text.as_bytes())
         .map_err(|error| Error::field(pointer, format!("this does not read: {error}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::rsa::{Keeper, SignatureAlgorithm};
+    use crate::keys::ring::fake::ring;
+    use crate::keys::settings::UnknownThumbprint::Reject;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+    fn partner() -> Ring {
+        ring(&[("partner", &Keeper::there("files"))], Reject)
+    }
+
+    fn seal(sign: SignOver) -> Seal {
+        Seal { to: "mosip".to_owned(), format: Format::Legacy, sign, base64: Flavour::Url, key: None }
+    }
+
+    #[test]
+    fn a_message_is_sealed_and_signed_as_is_asked() {
+        let ring = partner();
+        let sealed = seal(SignOver::Plaintext).seal(&ring, NOW, b"hello").unwrap();
+        let signature = base64::decode_url_strict(sealed.signature.unwrap().as_bytes()).unwrap();
+        let key = ring.own()[0].private.public_key();
+        assert!(key.verify(SignatureAlgorithm::Rs512, &[b"hello"], &signature).is_ok());
+        let envelope = base64::decode_url_strict(sealed.data.as_bytes()).unwrap();
+        assert!(!envelope.starts_with(b"VER_R2"));
+    }
+
+    #[test]
+    fn what_is_not_signed_needs_no_key_of_ours() {
+        let keyless = ring(&[], Reject);
+        assert_eq!(seal(SignOver::None).seal(&keyless, NOW, b"hello").unwrap().signature, None);
+        for over in [SignOver::Envelope, SignOver::Plaintext] {
+            assert!(seal(over).seal(&keyless, NOW, b"hello").is_err(), "{over:?}");
+        }
+    }
+
+    #[test]
+    fn what_stands_in_base64_is_used_as_it_was_or_refused_by_its_member() {
+        let ring = partner();
+        let policy = Policy { danger_accept_unsigned: true };
+        let envelopes: Vec<serde_json::Value> =
+            serde_json::from_str(include_str!("../../tests/vectors/envelope.json")).unwrap();
+        let bound = envelopes.iter().find(|case| case["name"] == "legacy-with-caller-aad").unwrap();
+        let text = |name: &str| bound[name].as_str().unwrap().to_owned();
+        let open = |aad: &str| {
+            let open = Open {
+                aad: Some(aad.to_owned()),
+                from: Some("mosip".to_owned()),
+                ..Open::unsigned(text("envelope"))
+            };
+            open.open(&ring, policy)
+        };
+        assert!(open(&text("aad_b64")).is_ok());
+        assert_eq!(open("AAAA").err().unwrap().code(), Code::Decrypt);
+        assert_eq!(open("#").err().unwrap().pointer(), Some("/aad"));
+
+        let of_mosip = self::ring(&[("mosip", &Keeper::there("files"))], Reject);
+        let signed = Sign { form: Form::JwsDetached, key: None }.sign(&of_mosip, NOW, b"hello").unwrap();
+        let verify = |payload_b64: &str| {
+            let (token, from) = (signed.signature.clone(), Some("mosip".to_owned()));
+            Verify { token, payload: None, payload_b64: Some(payload_b64.to_owned()), from }
+                .verify(&of_mosip, NOW)
+        };
+        assert_eq!(verify("aGVsbG8=").unwrap().payload.as_deref(), Some("hello"));
+        assert_eq!(verify("AAAA").err().unwrap().code(), Code::SignatureInvalid);
+        assert_eq!(verify("#").err().unwrap().pointer(), Some("/payload_b64"));
+    }
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::envelope::{self, Format, Policy, Sealed, SignOver};
-use super::ida::{self, Answer, Expected, RawReply, SealedIdentity, Service, TransactionId};
+use super::ida::{self, Expected, RawReply, SealedIdentity, Service, TransactionId};
 use super::primitives::{Seal, Sign};
 use super::{mediator, roles, signature};
 use crate::clock::Timestamp;
@@ -14,7 +14,7 @@ use crate::error::{Code, Error, Fault, Result};
 use crate::keys::Ring;
 use crate::keys::ring::fake::ring;
 use crate::keys::settings::UnknownThumbprint::{self, Reject, Try};
-use crate::mosip::Transport;
+use crate::mosip::{Transport, Verified};
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
@@ -104,62 +104,72 @@ fn a_key_that_does_not_open_it_before_an_unavailable_one_does_not_hide_it() {
     assert_eq!((rings.other.calls(), rings.away.calls()), (1, 1));
 }
 
-#[test]
-fn a_kyc_identity_under_an_unavailable_key_is_not_tampered() {
+/// The known reply to `/kyc`.
+fn kyc() -> Value {
     let vectors: Value = serde_json::from_str(include_str!("../../tests/vectors/ida.json")).unwrap();
-    let kyc = &vectors["kyc_response"]["body"];
-    let rings = Rings::new();
-    let ring = rings.partner_only(Reject);
-    let sealed: SealedIdentity = serde_json::from_value(kyc["response"].clone()).unwrap();
-    assert_unavailable(ida::open_identity(&ring, &sealed), "open_identity");
+    vectors["kyc_response"]["body"].clone()
+}
 
+fn read_kyc(kyc: &Value, ring: &Ring) -> Result<ida::Known> {
     let (headers, body) = (http::HeaderMap::new(), kyc.to_string());
     let transaction = TransactionId::parse("1234567890".to_owned()).unwrap();
-    let known = || {
-        let reply = RawReply { status: http::StatusCode::OK, headers: &headers, body: body.as_bytes() };
-        let expected = Expected {
-            service: Service::Kyc,
-            transaction: &transaction,
-            signers: &[],
-            danger_accept_unsigned: true,
-            transport: Transport::Protected,
-            now: Timestamp::from_iso("2026-11-24T08:00:02.000Z").unwrap(),
-        };
-        ida::read(reply, expected).unwrap().try_map(|response| ida::read_known(response, &ring))
+    let reply = RawReply { status: http::StatusCode::OK, headers: &headers, body: body.as_bytes() };
+    let expected = Expected {
+        service: Service::Kyc,
+        transaction: &transaction,
+        signers: &[],
+        danger_accept_unsigned: true,
+        transport: Transport::Protected,
+        now: Timestamp::from_iso("2026-11-24T08:00:02.000Z").unwrap(),
     };
-    assert_unavailable(known(), "read_known");
+    let answer = ida::read(reply, expected).unwrap().try_map(|response| ida::read_known(response, ring))?;
+    answer.given().map(Verified::into_inner)
+}
+
+#[test]
+fn a_kyc_identity_under_an_unavailable_key_is_not_tampered() {
+    let rings = Rings::new();
+    let ring = rings.partner_only(Reject);
+    let sealed: SealedIdentity = serde_json::from_value(kyc()["response"].clone()).unwrap();
+    assert_unavailable(ida::open_identity(&ring, &sealed), "open_identity");
+    assert_unavailable(read_kyc(&kyc(), &ring), "read_known");
     rings.away.come_back();
-    let Answer::Given(known) = known().unwrap() else { panic!("refused") };
-    assert!(known.get().identity.is_some());
+    assert!(read_kyc(&kyc(), &ring).unwrap().identity.is_some());
+}
+
+#[test]
+fn a_kyc_identity_under_a_key_that_is_not_loaded_is_for_the_operator() {
+    let other = ring(&[("partner-old", &Keeper::there("files"))], Reject);
+    let refused = read_kyc(&kyc(), &other).err().unwrap();
+    assert_eq!((refused.code(), refused.fault()), (Code::Keys, Fault::Keys), "{refused}");
+    assert!(refused.advice().contains("keys.own"), "{}", refused.advice());
+}
+
+#[test]
+fn a_kyc_reply_that_does_not_confirm_the_person_holds_no_identity_however_it_is_sealed() {
+    let ring = ring(&[("partner", &Keeper::there("files"))], Reject);
+    for absent in [None, Some("thumbprint"), Some("sessionKey")] {
+        let mut no = kyc();
+        no["response"]["kycStatus"] = Value::Bool(false);
+        absent.map(|member| no["response"].as_object_mut().unwrap().remove(member));
+        let known = read_kyc(&no, &ring).unwrap();
+        assert!(known.identity.is_none() && !known.authenticated.auth_status, "{absent:?}");
+        assert!(known.authenticated.token.is_none(), "{absent:?}");
+    }
 }
 
 #[test]
 fn a_kyc_reply_without_thumbprint_or_session_key_says_so() {
-    let vectors: Value = serde_json::from_str(include_str!("../../tests/vectors/ida.json")).unwrap();
-    let rings = Rings::new();
-    rings.away.come_back();
-    let ring = rings.partner_only(Reject);
+    let ring = ring(&[("partner", &Keeper::there("files"))], Reject);
     for (member, word) in [("thumbprint", "without the thumbprint"), ("sessionKey", "without its sessionKey")]
     {
         for absent in [None, Some(Value::Null)] {
-            let mut kyc = vectors["kyc_response"]["body"].clone();
+            let mut kyc = kyc();
             match absent {
                 None => drop(kyc["response"].as_object_mut().unwrap().remove(member)),
                 Some(null) => kyc["response"][member] = null,
             }
-            let (headers, body) = (http::HeaderMap::new(), kyc.to_string());
-            let reply = RawReply { status: http::StatusCode::OK, headers: &headers, body: body.as_bytes() };
-            let transaction = TransactionId::parse("1234567890".to_owned()).unwrap();
-            let expected = Expected {
-                service: Service::Kyc,
-                transaction: &transaction,
-                signers: &[],
-                danger_accept_unsigned: true,
-                transport: Transport::Protected,
-                now: Timestamp::from_iso("2026-11-24T08:00:02.000Z").unwrap(),
-            };
-            let read = ida::read(reply, expected).unwrap();
-            let refused = read.try_map(|response| ida::read_known(response, &ring)).err().unwrap();
+            let refused = read_kyc(&kyc, &ring).err().unwrap();
             assert_eq!(refused.code(), Code::Upstream, "{refused}");
             assert!(refused.detail().contains(word), "{refused}");
         }

@@ -11,8 +11,8 @@ use super::{KeyMaterial, KeySource, Kind, LoadError, Reader};
 use crate::clock::{Clock, Timestamp};
 use crate::config::section::Section;
 use crate::config::value::text;
-use crate::crypto::jwe;
 use crate::crypto::rsa::{Keeper, PrivateKey, SignatureAlgorithm};
+use crate::crypto::{base64, jwe};
 use crate::error::{Code, Error, Fault};
 use crate::keys::promote::promote;
 use crate::keys::{Location, Ring, Trouble};
@@ -101,8 +101,11 @@ fn opened(ring: &Ring, is_named: bool) -> Result<Vec<u8>, Error> {
     let pem = std::fs::read(vector("partner", "crt")).unwrap();
     let partner = super::file::parse_certificates(&pem).unwrap().remove(0);
     let kid = is_named.then(|| partner.thumbprint().to_string());
-    let data = jwe::encrypt(partner.public_key(), kid.as_deref(), b"{}", false).unwrap();
-    let message = Sealed { data: &data, signature: None, aad: &[], over: None };
+    open_token(ring, &jwe::encrypt(partner.public_key(), kid.as_deref(), b"{}", false).unwrap())
+}
+
+fn open_token(ring: &Ring, token: &str) -> Result<Vec<u8>, Error> {
+    let message = Sealed { data: token, signature: None, aad: &[], over: None };
     let policy = Policy { danger_accept_unsigned: true };
     open(ring, ring.peer("mosip").unwrap(), message, policy).map(|opened| opened.get().to_vec())
 }
@@ -129,6 +132,19 @@ fn a_key_that_is_unavailable_when_it_is_loaded_is_neither_unknown_nor_wrong_and_
         let refused = roles::signer(&ring, None, NOW).map(|own| own.location.to_string()).unwrap_err();
         assert_eq!(refused.fault(), Fault::Keys);
         assert!(refused.advice().contains("token `unplugged`"), "{}", refused.advice());
+    }
+}
+
+#[test]
+fn what_the_key_that_it_names_does_not_open_waits_for_no_other() {
+    let ring = Ring::load(&settings(&in_token("unplugged"), "try").unwrap().keys, NOW);
+    let there = &ring.own()[0];
+    let kid = there.certificate.as_ref().unwrap().thumbprint().to_string();
+    for (kid, code) in [(Some(kid.as_str()), Code::Decrypt), (None, Code::KeyUnavailable)] {
+        let token = jwe::encrypt(there.private.public_key(), kid, b"{}", false).unwrap();
+        let (head, _) = token.rsplit_once('.').unwrap();
+        let altered = format!("{head}.{}", base64::encode_url(&[0; 16]));
+        assert_eq!(open_token(&ring, &altered).unwrap_err().code(), code, "{kid:?}");
     }
 }
 

@@ -205,11 +205,9 @@ fn fields(row: &[u8], delimiter: u8) -> Result<StringRecord, Refused> {
         .trim(csv::Trim::All)
         .buffer_capacity(256)
         .from_reader(row);
-    let (mut record, mut further) = (StringRecord::new(), StringRecord::new());
-    match (reader.read_record(&mut record), reader.read_record(&mut further)) {
-        (Ok(true), Ok(false)) => Ok(record),
-        // A quotation mark inside a cell opens no quotation, so the row has ended before.
-        (Ok(true), Ok(true)) => Err(Refused::ROW_QUOTES),
+    let mut record = StringRecord::new();
+    match reader.read_record(&mut record) {
+        Ok(true) => Ok(record),
         _ => Err(Refused::ROW_NOT_TEXT),
     }
 }
@@ -297,6 +295,22 @@ mod tests {
                 });
                 assert_eq!(name, wanted.map(str::to_owned), "{mapping}, {read}");
             }
+        }
+    }
+
+    #[test]
+    fn cells_stand_between_the_delimiter_that_is_asked_for() {
+        let read = |delimiter: &str| {
+            let file = format!("vid;name;gender;dob\n{}\n", PERSON.replace(',', ";"));
+            let request = serde_json::json!({ "request": { "csvDelimiter": delimiter } }).to_string();
+            let batch = read_csv(request.as_bytes(), file.into(), IdLengths::default())?;
+            assert_eq!(batch.size(), PERSON.len() + 1, "what the records take, without the header");
+            Ok(batch.lines().map(|line| line.record.err()).collect::<Vec<_>>())
+        };
+        assert_eq!(read(";"), Ok(vec![None]));
+        assert_eq!(read(","), Ok(vec![Some(Refused::VID_ABSENT)]));
+        for no_delimiter in ["", "\"", ";;", "é"] {
+            assert_eq!(read(no_delimiter), Err(Refused::INVALID), "{no_delimiter}");
         }
     }
 

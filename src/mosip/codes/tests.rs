@@ -83,6 +83,15 @@ fn what_is_wrong_with_a_person_is_for_the_registrar_or_the_administrator_of_mosi
 }
 
 #[test]
+fn what_mosip_does_not_accept_of_a_record_is_a_wrong_value_wherever_it_stands() {
+    for (code, pointer) in [("KER-PUT-020", None), ("IDA-OTA-008", Some("/otpChannel"))] {
+        let refusal = Error::from(error(code));
+        assert_eq!((refusal.code(), refusal.pointer()), (Code::Field, pointer), "{code}");
+        assert!(!refusal.retryable(), "{code}");
+    }
+}
+
+#[test]
 fn operators_read_no_sentence_that_is_for_the_registrar() {
     for code in protocol_codes().iter().map(String::as_str).chain(["OPN-AUT-003", "NEW-001"]) {
         let refusal = Error::from(error(code));

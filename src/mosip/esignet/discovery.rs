@@ -145,6 +145,8 @@ mod tests {
         assert_eq!(read.token.path(), "/v1/esignet/oauth/v2/token");
         assert_eq!(read.pushed.as_ref().unwrap().path(), "/v1/esignet/oauth/par");
         assert!(read.requires_pushed && read.takes_proofs);
+        let others = with("dpop_signing_alg_values_supported", json!(["RS256", "ES384"]));
+        assert!(!reading(&others).unwrap().takes_proofs);
         let mut plain = document();
         for name in [
             "require_pushed_authorization_requests",

@@ -162,6 +162,8 @@ fn a_refusal_of_esignet_is_told_by_whose_move_it_is() {
     }
     for (status, body) in [
         (500, ""),
+        // What a broken server or a proxy says of the login says nothing of it.
+        (500, r#"{"error":"invalid_grant"}"#),
         (200, "<html>"),
         (200, "[]"),
         (200, "{}"),

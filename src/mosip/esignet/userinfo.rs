@@ -21,9 +21,6 @@ const SETTING: &str = "esignet.userinfo_url";
 /// Largest sealed userinfo once it is inflated, bytes. A photograph stays far below it.
 const MAX_INFLATED: usize = 8 << 20;
 
-/// What other requests may wait for while it is read, bytes.
-const QUICK: usize = 64 << 10;
-
 /// What eSignet says of a person. No `Debug`.
 pub struct UserInfo {
     claims: Box<RawValue>,
@@ -97,6 +94,8 @@ fn error_of(challenge: &str) -> Option<&str> {
 
 /// Whether reading this userinfo takes no longer than handing it to another thread: it is small, and no private key is needed.
 pub(crate) fn is_quick(body: &[u8]) -> bool {
+    /// What other requests may wait for while it is read, bytes.
+    const QUICK: usize = 64 << 10;
     body.len() <= QUICK && memchr::memchr_iter(b'.', body).count() == 2
 }
 

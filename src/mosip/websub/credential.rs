@@ -56,10 +56,11 @@ mod tests {
     use super::*;
     use crate::crypto::rsa::Keeper;
     use crate::error::Code;
-    use crate::keys::ring::fake;
+    use crate::keys::ring::fake::ring;
     use crate::keys::settings::UnknownThumbprint;
     use crate::mosip::credential::tests::{NOW, credentials};
     use crate::mosip::envelope::Policy;
+    use crate::mosip::fake;
 
     #[test]
     fn a_message_that_names_a_share_is_known_by_what_it_says_beside_the_share() {
@@ -110,12 +111,13 @@ mod tests {
         let good = &cases.iter().find(|case| case["name"] == "good").unwrap()["event"];
         let mut embedded = good.clone();
         embedded["event"]["data"].as_object_mut().unwrap().remove("proof");
-        let ring = fake::ring(&[("partner", &Keeper::there("files"))], UnknownThumbprint::Reject);
+        let ring = ring(&[("partner", &Keeper::there("files"))], UnknownThumbprint::Reject);
         let known = Ok(Arc::new(credentials(false)));
         let trust = Trust { ring: &ring, now: NOW, policy: Policy::default(), credentials: &known };
         for (message, brn) in [(good, Some("C83B0shared")), (&embedded, None)] {
             let notice = verify_credential(message.to_string().as_bytes(), trust).unwrap();
             assert_eq!(notice.word(), "signature");
+            assert!(notice.key().is_some_and(|key| ring.decryptor(&key).is_some()));
             let Notice { kind, subject, identity, data, .. } = notice.get();
             assert_eq!(*kind, "credential.issued");
             assert!(
@@ -128,6 +130,14 @@ mod tests {
             assert!(subject.transaction_id.is_none() && data["transactionId"].is_string());
             assert_eq!(data["unsigned"], serde_json::json!(["transactionId", "credentialType"]));
         }
+        let death = serde_json::json!({
+            "id": "urn:c", "issuanceDate": "2026-11-24T08:00:00.134Z",
+            "credentialSubject": { "deathCertificateNumber": "D1", "id": "http://a.example/7" },
+        });
+        let death = fake::issued(&death, Some("issuer")).to_string();
+        let notice = verify_credential(death.as_bytes(), trust).unwrap().into_inner();
+        let Subject { brn, drn, registration_id, .. } = notice.subject;
+        assert_eq!((brn, drn.as_deref(), registration_id.as_deref()), (None, Some("D1"), Some("7")));
         let unset = Err(Error::new(Code::Keys, "credentials.issuers is not set"));
         let error = verify_credential(good.to_string().as_bytes(), Trust { credentials: &unset, ..trust });
         assert_eq!(error.err().map(|error| error.code()), Some(Code::Keys), "it waits for the setting");

@@ -79,6 +79,21 @@ fn the_body_of_an_answer_decides_and_not_its_status() {
         let error = read_answer(StatusCode::from_u16(status).unwrap(), body.as_bytes()).unwrap_err();
         assert_eq!(error.fault(), fault, "{status} {body}");
         assert!(!error.detail().contains("kafka"), "the hub's words are not logged");
+        let is_no_hub = error.detail().contains("without saying that it accepts");
+        assert_eq!(is_no_hub, status < 300 && fault == Fault::Upstream, "{status} {body}");
+    }
+}
+
+#[test]
+fn a_denial_on_the_callback_is_told_from_what_is_asked_there() {
+    for (mode, denial) in [
+        ("denied", Some(Denial::Denied)),
+        ("hub-error", Some(Denial::HubError)),
+        ("subscribe", None),
+        ("unsubscribe", None),
+        ("", None),
+    ] {
+        assert_eq!(Denial::of(mode), denial, "{mode}");
     }
 }
 

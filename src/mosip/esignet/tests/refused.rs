@@ -1,6 +1,9 @@
 //! Userinfo that is no token, or is sealed to us and does not open.
 
 use super::*;
+use crate::crypto::rsa::Keeper;
+use crate::keys::ring::fake as keys;
+use crate::keys::settings::UnknownThumbprint;
 
 #[test]
 fn what_inflates_beyond_the_cap_is_refused() {
@@ -47,4 +50,17 @@ fn a_body_that_is_no_token_is_refused() {
     }
     let not_utf8 = read_userinfo(b"a.\xff.c", file["jwks"].to_string().as_bytes(), &ring(), &expected(&file));
     assert_eq!(not_utf8.err().unwrap().code(), Code::Tampered);
+}
+
+#[test]
+fn a_userinfo_whose_key_is_away_was_not_altered() {
+    let (file, away) = (file(), Keeper::away("token `mosip`"));
+    let ring = keys::ring(&[("partner", &away)], UnknownThumbprint::Reject);
+    let signed = file["userinfo"][0]["token"].as_str().unwrap();
+    let token = jwe::encrypt(ring.own()[0].private.public_key(), None, signed.as_bytes(), false).unwrap();
+    let jwks = file["jwks"].to_string();
+    let read = || read_userinfo(token.as_bytes(), jwks.as_bytes(), &ring, &expected(&file));
+    assert_eq!(read().err().unwrap().code(), Code::KeyUnavailable);
+    away.come_back();
+    assert!(read().is_ok());
 }

@@ -75,6 +75,8 @@ fn values_that_are_missing_or_wrong_are_named() {
         ("/demographics/dob", json!(["1990/03/14"]), "/demographics/dob/0"),
         ("/demographics/age", json!("old"), "/demographics/age"),
         ("/demographics/age", json!(34), "/demographics/age"),
+        ("/demographics/age", json!("1234"), "/demographics/age"),
+        ("/demographics/age", json!("-7"), "/demographics/age"),
         ("/demographics/phoneNumber", json!(" "), "/demographics/phoneNumber"),
         (name, json!("Leila Karim"), name),
         (name, json!([]), name),
@@ -94,6 +96,10 @@ fn values_that_are_missing_or_wrong_are_named() {
         (name, json!([{"language": "eng", "value": "x", "v": 1}]), "/demographics/name/0"),
     ];
     assert_refused(Service::Auth, cases, auth);
+    for age in ["7", "34", "102"] {
+        let body = with(auth(), "/demographics/age", json!(age)).to_string();
+        assert!(Intent::parse(Service::Auth, body.as_bytes()).is_ok(), "{age}");
+    }
 }
 
 #[test]

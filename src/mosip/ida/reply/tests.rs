@@ -139,6 +139,13 @@ fn a_success_that_does_not_verify_is_tampered() {
 }
 
 #[test]
+fn a_reply_under_another_signature_says_where_its_signer_is_set() {
+    let (stranger, body) = (Signer::stranger(), success().to_string());
+    let refused = read(200, &[stranger.sign(&stranger.certificate, &body)], &body, false).err().unwrap();
+    assert_eq!(refused.advice(), SIGNER);
+}
+
+#[test]
 fn a_signed_success_of_another_call_is_tampered() {
     assert_tampered(signed(&with("transactionID", json!("1234567891"))), "another transaction");
     assert_tampered(signed(&with("transactionID", json!(null))), "another transaction");
