@@ -66,7 +66,7 @@ pub(crate) const fn encoded_url_len(len: usize) -> usize {
 
 /// Hands the URL-safe, unpadded form of `bytes` to `sink` piece by piece, so that the whole text is never in memory.
 pub(super) fn encode_url_chunks(bytes: &[u8], mut sink: impl FnMut(&[u8])) {
-    let mut buffer = [0; CHUNK / 3 * 4];
+    let mut buffer = [0; encoded_url_len(CHUNK)];
     for chunk in bytes.chunks(CHUNK) {
         sink(URL_SAFE_NO_PAD_SIMD.encode(chunk, buffer.as_mut_slice().as_out()));
     }
