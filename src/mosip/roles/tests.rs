@@ -169,3 +169,18 @@ fn a_certificate_outside_its_dates_neither_signs_nor_is_sealed_to() {
         }
     }
 }
+
+#[test]
+fn of_several_peers_one_that_is_loaded_is_enough() {
+    let ring = ring();
+    let one_of =
+        |names: &[&str]| super::one_of(&ring, &names.iter().map(ToString::to_string).collect::<Vec<_>>());
+    for enough in [&[][..], &["mosip"], &["lost", "mosip"], &["mosip", "nobody"]] {
+        assert!(one_of(enough).is_ok(), "{enough:?}");
+    }
+    for none in [&["lost"][..], &["lost", "nobody"]] {
+        let error = one_of(none).unwrap_err();
+        assert_eq!(error.code(), Code::Keys);
+        assert!(error.detail().contains("`lost`"), "{error}");
+    }
+}

@@ -62,7 +62,7 @@ async fn a_credential_is_fetched_with_its_token_from_the_one_place_and_delivered
         (&request.method, request.uri.to_string()),
         (&Method::GET, format!("{PLACE}get/policy/partner/key"))
     );
-    assert_eq!(request.max_response, SHARE_LIMIT);
+    assert_eq!(request.max_response, 6 << 20, "MOSIP shares up to 5 MB");
 }
 
 #[tokio::test]
