@@ -27,10 +27,8 @@ pub(super) fn compare(
         match term.meaning {
             // As a property it leads there by an object, as a type by its name.
             Meaning::Property(_) => {
-                if is_usable(name)
-                    && let Some(members) = probes.first_mut().and_then(Value::as_object_mut)
-                {
-                    members.insert(name.to_owned(), inside.clone());
+                if is_usable(name) {
+                    probes.push(json!({ ID: ABSOLUTE, name: inside.clone() }));
                 }
                 if let Some(members) = inside.as_object_mut() {
                     check_name(table, base, TYPE, &Meaning::Type)?;

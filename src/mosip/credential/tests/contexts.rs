@@ -282,6 +282,11 @@ fn a_table_that_says_otherwise_than_the_library_is_refused_where_a_credential_ca
         ("a property that one lacks", json!({}), json!({ "a": "urn:a" })),
         ("how it is read", json!({ "a": { "@id": "urn:a", "@type": "@id" } }), json!({ "a": "urn:a" })),
         ("a property inside another", inside("urn:a"), inside("urn:b")),
+        (
+            "how a property is read that has a context",
+            json!({ "a": "urn:a", "p": { "@id": "urn:p", "@type": "@id", "@context": { "b": "urn:b" } } }),
+            json!({ "a": "urn:a", "p": { "@id": "urn:p", "@context": { "b": "urn:b" } } }),
+        ),
     ] {
         assert!(matches!(compare(theirs.clone(), ours), Err(PinError::Disagrees(_))), "{what}");
         compare(theirs.clone(), theirs).unwrap();
