@@ -94,7 +94,7 @@ impl Ledger {
 
     /// As [`Ledger::lease`]; none is leased where none is due.
     pub(super) async fn leased(&self, lane: &Lane, lease: Duration, limit: usize) -> Result<Vec<Leased>> {
-        Ok(match self.lease(lane, Wanted { lease, limit, slots: limit, known: 0 }).await? {
+        Ok(match self.lease(lane, Wanted { lease, limit, slots: limit, known: Some(0) }).await? {
             Due::Now(leased) => leased,
             Due::Later(_) | Due::Noted(..) => Vec::new(),
         })

@@ -55,10 +55,10 @@ pub(crate) struct Wanted {
     pub(crate) lease: Duration,
     /// No more rows; 0: it only looks.
     pub(crate) limit: usize,
-    /// No more than these are leased then with those of other gateways.
+    /// No more than these are leased then with those of other gateways that call the same server.
     pub(crate) slots: usize,
-    /// The change of the channel that it knows of.
-    pub(crate) known: i64,
+    /// The change of the channel that it knows of; `None`: no other gateway calls the same server.
+    pub(crate) known: Option<i64>,
 }
 
 /// What a worker finds that looks for rows, all as of one moment.
@@ -87,16 +87,18 @@ impl Ledger {
     /// go, the same transaction says when the next one falls due: a row that fell due between two looks would wait for ever.
     pub(crate) async fn lease(&self, lane: &Lane, wanted: Wanted) -> Result<Due> {
         let Wanted { lease, limit, slots, known } = wanted;
-        let is_shared = self.is_shared();
+        let known = known.filter(|_| self.is_shared());
         loop {
             let lane = lane.clone();
             let due = self
                 .run(move |book| {
                     let (mut leased, mut looked_at) = (Vec::new(), 0);
-                    if is_shared && let Some((number, note)) = book.channel_change(&lane, known)? {
+                    if let Some(known) = known
+                        && let Some((number, note)) = book.channel_change(&lane, known)?
+                    {
                         return Ok(Due::Noted(number, note));
                     }
-                    let taken = if is_shared { book.tx().leased(&lane, book.now)? } else { 0 };
+                    let taken = if known.is_some() { book.tx().leased(&lane, book.now)? } else { 0 };
                     let limit = limit.min(slots.saturating_sub(taken));
                     if limit == 0 {
                         return Ok(Due::Later(book.tx().next_due(&lane, book.now)?));

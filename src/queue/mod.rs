@@ -16,6 +16,7 @@ use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use http::uri::Authority;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -34,6 +35,7 @@ use crate::error::{Fault, Result};
 use crate::keys::Keyring;
 use crate::ledger::Ledger;
 use crate::ledger::entry::Entry;
+use crate::loopback::names_loopback;
 use crate::random::Random;
 use crate::store::{Lane, Millis, Queue, State};
 use crate::telemetry::Tracer;
@@ -148,6 +150,7 @@ impl Engine {
                 if rows.queue == Queue::Entries {
                     route.kinds.iter().for_each(|kind| meters.expect(kind));
                 }
+                let is_local = is_local(rows.queue, &route.host);
                 let worker = Arc::new(Worker {
                     lane: Lane {
                         queue: rows.queue,
@@ -168,6 +171,7 @@ impl Engine {
                     resumed: Arc::clone(&resumed),
                     concurrency: route.concurrency,
                     lease,
+                    is_local,
                 });
                 loops.push(UrlLoop { host: route.host, worker, taken_before: OnceLock::new() });
             }
@@ -312,6 +316,12 @@ impl Engine {
     }
 }
 
+/// Whether `host` is one that each gateway over the database has for itself: messages go to the mediator beside it.
+fn is_local(queue: Queue, host: &str) -> bool {
+    let host = host.parse::<Authority>();
+    queue == Queue::Deliveries && host.is_ok_and(|host| names_loopback(host.host()))
+}
+
 /// A loop that panics is begun again: what it held is leased again once its leases have ended.
 async fn keep_running(worker: Arc<Worker>, stop: watch::Receiver<bool>) {
     loop {
@@ -323,6 +333,22 @@ async fn keep_running(worker: Arc<Worker>, stop: watch::Receiver<bool>) {
                 sleep(STORE_REST).await;
             }
             _ => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_mediator_on_the_loopback_is_another_one_for_each_gateway() {
+        for host in ["127.0.0.1:4545", "localhost", "[::1]:4545"] {
+            assert!(is_local(Queue::Deliveries, host), "{host}");
+            assert!(!is_local(Queue::Entries, host), "{host}");
+        }
+        for host in ["mediator:4545", "10.0.0.1:4545", "[2001:db8::1]:4545", "no deliver.url"] {
+            assert!(!is_local(Queue::Deliveries, host), "{host}");
         }
     }
 }

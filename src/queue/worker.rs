@@ -47,6 +47,8 @@ pub(crate) struct Worker {
     pub(crate) concurrency: usize,
     /// How long a lease holds without being renewed.
     pub(crate) lease: Duration,
+    /// The URL leads to this machine, so that each gateway over the database reaches another server by it.
+    pub(crate) is_local: bool,
 }
 
 /// The attempts that are under way.
@@ -163,6 +165,11 @@ impl Worker {
 
     fn renewal(&self) -> Duration {
         self.lease / RENEWALS
+    }
+
+    /// Whether other gateways call the same server.
+    fn is_shared(&self) -> bool {
+        !self.is_local && self.ledger.is_shared()
     }
 
     /// One attempt, from lease to verdict.

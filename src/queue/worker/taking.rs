@@ -26,7 +26,7 @@ impl Worker {
             // The end of the attempt wakes the loop.
             Admission::Probe => return None,
             // Another gateway may know by now that it is over.
-            Admission::Wait(_) if self.ledger.is_shared() => 0,
+            Admission::Wait(_) if self.is_shared() => 0,
             Admission::Wait(at) => return Some(between(now, at)),
         };
         if limit == 0 && admission == Admission::Free {
@@ -35,7 +35,8 @@ impl Worker {
         // The lease begins before it is heard of.
         let until = self.lasts();
         let slots = if admission == Admission::Free { self.concurrency } else { 1 };
-        let wanted = Wanted { lease: self.lease, limit, slots, known: self.health.known() };
+        let known = self.is_shared().then(|| self.health.known());
+        let wanted = Wanted { lease: self.lease, limit, slots, known };
         match self.ledger.lease(&self.lane, wanted).await {
             Ok(Due::Noted(number, note)) => {
                 self.health.hears(number, note);
@@ -64,9 +65,10 @@ impl Worker {
     /// Tells the other gateways how the channel stands where this one has changed it: before the verdict of a probe gives its slot back, since
     /// another one would probe at once.
     pub(super) async fn tell(&self) -> Result<(), Error> {
-        if self.ledger.is_shared()
-            && let Some(note) = self.health.untold()
-        {
+        if !self.is_shared() {
+            return Ok(());
+        }
+        if let Some(note) = self.health.untold() {
             let number = self.ledger.note_channel(&self.lane, &note).await?;
             self.health.told(number, note);
         }

@@ -1,6 +1,7 @@
 //! The four cases that one loop handles: a lease that was lost, the stop, an alarm, and a store that refuses.
 
 mod hanging;
+mod own;
 mod shared;
 
 use std::sync::Mutex;
@@ -151,6 +152,7 @@ impl Bench {
             tracer: Tracer::default(),
             concurrency,
             lease: LEASE,
+            is_local: false,
         };
         let (stop, stopping) = watch::channel(false);
         let running = tokio::spawn(Arc::new(worker).run(stopping));

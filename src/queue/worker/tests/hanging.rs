@@ -64,6 +64,7 @@ fn worker(dir: &std::path::Path) -> (Ledger, Arc<Mosip>, Worker) {
         tracer: Tracer::default(),
         concurrency: 1,
         lease: LEASE,
+        is_local: false,
     };
     (ledger, mosip, worker)
 }

@@ -4,26 +4,43 @@ use super::*;
 use crate::queue::channel::Flow;
 use crate::store::memory::Shared;
 
-const PROBE: Duration = Duration::from_secs(30);
+pub(super) const PROBE: Duration = Duration::from_secs(30);
 
 /// What the upstream says to every call, and the moments of the calls.
-struct Mosip {
+pub(super) struct Mosip {
     refuses: Mutex<Option<Error>>,
     /// A call takes so long.
-    takes: Duration,
+    pub(super) takes: Duration,
     calls: Mutex<Vec<Instant>>,
+    /// Under way now, and at most.
+    under_way: Mutex<(usize, usize)>,
 }
 
-impl Outside for Mosip {
+/// Why one gateway sends nothing, though the upstream would take it.
+pub(super) type Lack = Arc<Mutex<Option<Error>>>;
+
+/// The upstream as one gateway reaches it.
+struct Way {
+    mosip: Arc<Mosip>,
+    lacks: Lack,
+}
+
+impl Outside for Way {
     fn send(
         &self,
         _: Option<Arc<TokenSource>>,
         _: Request,
     ) -> BoxFuture<'_, Result<Result<Reply, SendError>>> {
         async {
-            self.calls.lock().unwrap().push(Instant::now());
-            sleep(self.takes).await;
-            match self.refuses.lock().unwrap().clone() {
+            self.mosip.calls.lock().unwrap().push(Instant::now());
+            {
+                let (now, most) = &mut *self.mosip.under_way.lock().unwrap();
+                *now += 1;
+                *most = (*most).max(*now);
+            }
+            sleep(self.mosip.takes).await;
+            self.mosip.under_way.lock().unwrap().0 -= 1;
+            match self.mosip.refuses.lock().unwrap().clone() {
                 Some(refusal) => Err(refusal),
                 None => Ok(Ok(taken())),
             }
@@ -32,7 +49,8 @@ impl Outside for Mosip {
     }
 
     fn next(&self, steps: &Arc<dyn Steps>, work: Work) -> BoxFuture<'_, Result<(Work, Step)>> {
-        let step = steps.next(&work);
+        let lack = self.lacks.lock().unwrap().clone();
+        let step = lack.map_or_else(|| steps.next(&work), Err);
         std::future::ready(step.map(|step| (work, step))).boxed()
     }
 
@@ -42,58 +60,79 @@ impl Outside for Mosip {
 }
 
 /// Gateways over the same rows, and the one upstream.
-struct Pair {
-    rows: Shared,
+pub(super) struct Pair {
+    pub(super) rows: Shared,
     dir: tempfile::TempDir,
-    mosip: Arc<Mosip>,
+    pub(super) mosip: Arc<Mosip>,
 }
 
 /// One of them.
-struct One {
-    ledger: Ledger,
-    worker: Arc<Worker>,
-    running: JoinHandle<()>,
+pub(super) struct One {
+    pub(super) ledger: Ledger,
+    pub(super) worker: Arc<Worker>,
+    pub(super) lacks: Lack,
+    pub(super) running: JoinHandle<()>,
     _stop: watch::Sender<bool>,
 }
 
 impl Pair {
-    fn new(refuses: Option<Error>) -> Self {
-        let mosip =
-            Mosip { refuses: Mutex::new(refuses), takes: Duration::from_millis(10), calls: Mutex::default() };
+    pub(super) fn new(refuses: Option<Error>) -> Self {
+        let (refuses, takes) = (Mutex::new(refuses), Duration::from_millis(10));
+        let mosip = Mosip { refuses, takes, calls: Mutex::default(), under_way: Mutex::default() };
         Self { rows: Shared::default(), dir: tempfile::tempdir().unwrap(), mosip: Arc::new(mosip) }
     }
 
-    fn start(&self, seed: u64) -> One {
-        let (key_file, store) = (self.dir.path().join("outbox.key"), Store::new(self.rows.clone()));
-        let ledger = Ledger::over(&key_file, &self.rows.0, store, Random::seeded(1), false);
-        let worker = Arc::new(Worker {
-            lane: lane(),
+    pub(super) fn start(&self, seed: u64) -> One {
+        self.begin(self.worker(lane(), 4, seed, self.rows.clone()))
+    }
+
+    pub(super) fn worker(
+        &self,
+        lane: Lane,
+        concurrency: usize,
+        seed: u64,
+        store: impl Backend + 'static,
+    ) -> (Worker, Lack) {
+        let (key_file, lacks) = (self.dir.path().join("outbox.key"), Lack::default());
+        let ledger = Ledger::over(&key_file, &self.rows.0, Store::new(store), Random::seeded(1), false);
+        let worker = Worker {
+            lane,
             steps: Arc::new(Post),
-            ledger: ledger.clone(),
-            outside: Arc::clone(&self.mosip) as Arc<_>,
+            ledger,
+            outside: Arc::new(Way { mosip: Arc::clone(&self.mosip), lacks: Arc::clone(&lacks) }),
             health: Health::new(PROBE, Duration::from_secs(90), |_| false, Random::seeded(seed)),
             resumed: Arc::default(),
             meters: Meters::default(),
             tracer: Tracer::default(),
-            concurrency: 4,
+            concurrency,
             lease: LEASE,
-        });
-        let (stop, stopping) = watch::channel(false);
-        let running = tokio::spawn(Arc::clone(&worker).run(stopping));
-        One { ledger, worker, running, _stop: stop }
+            is_local: false,
+        };
+        (worker, lacks)
     }
 
-    fn calls(&self) -> usize {
+    pub(super) fn begin(&self, (worker, lacks): (Worker, Lack)) -> One {
+        let (worker, (stop, stopping)) = (Arc::new(worker), watch::channel(false));
+        let running = tokio::spawn(Arc::clone(&worker).run(stopping));
+        One { ledger: worker.ledger.clone(), worker, lacks, running, _stop: stop }
+    }
+
+    pub(super) async fn state(&self, queue: Queue, id: &'static str) -> Option<State> {
+        let row = Store::new(self.rows.0.clone()).run(move |tx| tx.row(queue, id)).await.unwrap();
+        row.map(|row| row.state)
+    }
+
+    pub(super) fn calls(&self) -> usize {
         self.mosip.calls.lock().unwrap().len()
     }
 }
 
 impl One {
-    fn flow(&self) -> Flow {
+    pub(super) fn flow(&self) -> Flow {
         self.worker.health.status().0
     }
 
-    async fn flows_as(&self, word: &str) {
+    pub(super) async fn flows_as(&self, word: &str) {
         while self.flow().as_str() != word {
             sleep(Duration::from_millis(100)).await;
         }
@@ -174,8 +213,7 @@ async fn a_gateway_that_dies_while_it_probes_holds_up_the_other_no_longer_than_i
     drop(stop);
     third.await.unwrap();
     assert!(died.elapsed() <= LEASE + PROBE, "{:?}", died.elapsed());
-    let row = Store::new(pair.rows.0.clone()).run(|tx| tx.row(Queue::Entries, "a")).await.unwrap().unwrap();
-    assert_eq!(row.state, State::Done);
+    assert_eq!(pair.state(Queue::Entries, "a").await, Some(State::Done));
 }
 
 #[tokio::test(start_paused = true)]

@@ -15,7 +15,7 @@ use crate::store::memory::Memory;
 use crate::telemetry::Tracer;
 
 pub(super) const TERM: Duration = Duration::from_hours(1);
-const WANTED: Wanted = Wanted { lease: TERM, limit: 1, slots: 1, known: 0 };
+const WANTED: Wanted = Wanted { lease: TERM, limit: 1, slots: 1, known: Some(0) };
 
 /// The database of `home`, for a gateway with the key of `folder`.
 pub(super) fn ledger(home: &Home, folder: &std::path::Path) -> Ledger {

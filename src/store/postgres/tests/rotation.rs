@@ -20,7 +20,7 @@ async fn accept(ledger: &Ledger, id: &str) {
 /// How many events this gateway can open.
 async fn leased(ledger: &Ledger) -> usize {
     match ledger
-        .lease(&conformance::lane(), Wanted { lease: TERM, limit: 9, slots: 9, known: 0 })
+        .lease(&conformance::lane(), Wanted { lease: TERM, limit: 9, slots: 9, known: Some(0) })
         .await
         .unwrap()
     {
