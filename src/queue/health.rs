@@ -96,9 +96,14 @@ impl Health {
         self.agreed().number
     }
 
-    /// How the channel stands here, where the other gateways have not been told.
+    /// Whether entries flow as far as the other gateways have said: they do where what is wrong is wrong here alone.
+    pub(super) fn flows_elsewhere(&self) -> bool {
+        self.agreed().note.probe_at.is_none()
+    }
+
+    /// How the channel stands here, where the other gateways have not been told and it is so for them, too.
     pub(super) fn untold(&self) -> Option<ChannelNote> {
-        let note = self.channel().note();
+        let note = self.channel().note()?;
         (note != self.agreed().note).then_some(note)
     }
 
@@ -107,9 +112,10 @@ impl Health {
         *self.agreed() = Agreed { number, note };
     }
 
-    /// Another gateway has changed how the channel stands. What was found out here meanwhile is newer.
+    /// Another gateway has changed how the channel stands. What was found out here meanwhile is newer, and what is wrong here alone stays so.
     pub(super) fn hears(&self, number: i64, note: ChannelNote) {
-        if self.untold().is_none() {
+        let known = self.channel().note();
+        if known.is_some_and(|known| known == self.agreed().note) {
             self.channel().follow(note.clone());
         }
         self.told(number, note);

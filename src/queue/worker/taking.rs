@@ -34,7 +34,8 @@ impl Worker {
         }
         // The lease begins before it is heard of.
         let until = self.lasts();
-        let slots = if admission == Admission::Free { self.concurrency } else { 1 };
+        let flows = admission == Admission::Free || self.health.flows_elsewhere();
+        let slots = if flows { self.concurrency } else { 1 };
         let known = self.is_shared().then(|| self.health.known());
         let wanted = Wanted { lease: self.lease, limit, slots, known };
         match self.ledger.lease(&self.lane, wanted).await {
