@@ -16,6 +16,7 @@ pub(crate) struct Health {
     channel: Arc<Mutex<Channel>>,
     pace: Arc<Mutex<Pace>>,
     agreed: Arc<Mutex<Agreed>>,
+    telling: Arc<tokio::sync::Mutex<()>>,
     random: Random,
 }
 
@@ -35,7 +36,8 @@ impl Health {
         random: Random,
     ) -> Self {
         let channel = Arc::new(Mutex::new(Channel::new(probe_interval, deadline, is_unread)));
-        Self { channel, pace: Arc::default(), agreed: Arc::default(), random }
+        let (pace, agreed, telling) = Default::default();
+        Self { channel, pace, agreed, telling, random }
     }
 
     /// How many entries may go at `now`.
@@ -99,6 +101,11 @@ impl Health {
     /// Whether entries flow as far as the other gateways have said: they do where what is wrong is wrong here alone.
     pub(super) fn flows_elsewhere(&self) -> bool {
         self.agreed().note.probe_at.is_none()
+    }
+
+    /// Held by whoever tells the other gateways.
+    pub(super) async fn turn_to_tell(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.telling.lock().await
     }
 
     /// How the channel stands here, where the other gateways have not been told and it is so for them, too.

@@ -69,6 +69,8 @@ impl Worker {
         if !self.is_shared() {
             return Ok(());
         }
+        // What is found out last is told last.
+        let _turn = self.health.turn_to_tell().await;
         if let Some(note) = self.health.untold() {
             let number = self.ledger.note_channel(&self.lane, &note).await?;
             self.health.told(number, note);

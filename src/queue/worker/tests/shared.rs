@@ -1,6 +1,9 @@
 //! Two gateways over one database: what one finds out about a URL counts for both. Time is virtual.
 
+use std::collections::VecDeque;
+
 use super::*;
+use crate::ledger::{Due, Wanted};
 use crate::queue::channel::Flow;
 use crate::store::memory::Shared;
 
@@ -139,6 +142,27 @@ impl One {
     }
 }
 
+/// Rows whose transactions take as long as is said of each, in the order in which they are asked for, and then no time.
+struct Slow {
+    rows: Shared,
+    take: Arc<Mutex<VecDeque<Duration>>>,
+}
+
+impl Backend for Slow {
+    fn run(&self, order: Order) -> BoxFuture<'_, Result<()>> {
+        let takes = self.take.lock().unwrap().pop_front();
+        async move {
+            sleep(takes.unwrap_or_default()).await;
+            self.rows.run(order).await
+        }
+        .boxed()
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+}
+
 fn expired() -> Error {
     Error::new(Code::Partner, "the licence has expired").advise("Renew it.").with_upstream("IDA-1", "")
 }
@@ -239,4 +263,26 @@ async fn the_breaker_of_calls_beside_the_entries_counts_for_both() {
     let breaker = crate::queue::Breaker { health: one.worker.health.clone(), ledger: one.ledger.clone() };
     breaker.failed(&expired());
     other.flows_as("paused").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_one_gateway_finds_out_last_is_what_the_others_are_told_last() {
+    let pair = Pair::new(None);
+    let take = Arc::default();
+    let (worker, _) = pair.worker(lane(), 4, 1, Slow { rows: pair.rows.clone(), take: Arc::clone(&take) });
+    let second = Error::new(Code::Partner, "the partner is not active");
+    worker.health.failed("a", 1, &expired(), 0);
+    take.lock().unwrap().extend([Duration::from_secs(2), Duration::from_secs(1)]);
+    let later = async {
+        worker.health.failed("b", 1, &second, 0);
+        worker.tell().await
+    };
+    let (told, told_later) = tokio::join!(worker.tell(), later);
+    told.and(told_later).unwrap();
+    assert_eq!(worker.health.untold(), None, "nothing is told again");
+    let wanted = Wanted { lease: LEASE, limit: 0, slots: 0, known: Some(0) };
+    let Due::Noted(2, note) = worker.ledger.lease(&lane(), wanted).await.unwrap() else {
+        panic!("two changes")
+    };
+    assert_eq!(note.reason.unwrap().detail, second.detail());
 }
