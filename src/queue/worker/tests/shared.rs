@@ -286,3 +286,21 @@ async fn what_one_gateway_finds_out_last_is_what_the_others_are_told_last() {
     };
     assert_eq!(note.reason.unwrap().detail, second.detail());
 }
+
+#[tokio::test(start_paused = true)]
+async fn two_gateways_together_make_as_many_calls_at_once_as_one_may() {
+    const EVENTS: [&str; 12] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
+    let pair = Pair::new(None);
+    let begin = |seed| pair.begin(pair.worker(lane(), 3, seed, pair.rows.clone()));
+    let (one, other) = (begin(1), begin(2));
+    for (number, id) in EVENTS.into_iter().enumerate() {
+        let gateway = if number % 2 == 0 { &one } else { &other };
+        gateway.ledger.insert(entry(id)).await.unwrap();
+    }
+    for id in EVENTS {
+        while pair.state(Queue::Entries, id).await != Some(State::Done) {
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+    assert_eq!(*pair.mosip.under_way.lock().unwrap(), (0, 3));
+}
