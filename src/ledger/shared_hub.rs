@@ -14,6 +14,8 @@ use crate::error::Result;
 const WORDS: &str = "hub-words";
 /// How the subscriptions stand, as their holder shows it.
 const SHOWN: &str = "hub-shown";
+/// The lock of a question, which anybody may ask: no event waits for it.
+const ASKED: &str = "hub-asked";
 /// Since when one gateway or another has taken the hub's messages, and until when.
 const SERVED: [&str; 2] = ["hub-served-since", "hub-served"];
 
@@ -53,7 +55,7 @@ impl Ledger {
         is_end: bool,
         (word, add): (W, fn(&mut Vec<W>, W)),
     ) -> Result<bool> {
-        self.run(move |book| {
+        self.take(vec![ASKED.to_owned()], move |book| {
             let is_asked = book.hub_request(topic)?.is_some_and(|request| request.is_end == is_end);
             if is_asked {
                 book.tell_holder(vec![word.clone()], add)?;
@@ -68,7 +70,7 @@ impl Ledger {
         &self,
         topics: Vec<&'static str>,
     ) -> Result<Option<(&'static str, Duration)>> {
-        self.run(move |book| {
+        self.take(vec![ASKED.to_owned()], move |book| {
             let mut last = None;
             for topic in &topics {
                 let request = book.hub_request(topic)?.filter(|request| !request.is_end);

@@ -55,7 +55,9 @@ impl Ledger {
         if !self.is_shared() {
             return Ok(false);
         }
-        self.run(move |book| Ok(book.tx().number(&of_topic("asked", topic))? > Some(book.now))).await
+        // Anybody may ask: no event waits for that.
+        let locks = vec![of_topic("asked", topic)];
+        self.take(locks, move |book| Ok(book.tx().number(&of_topic("asked", topic))? > Some(book.now))).await
     }
 
     /// Keeps these for the next look and the next start.

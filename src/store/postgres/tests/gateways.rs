@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::*;
 use crate::destinations::Done;
 use crate::destinations::fake::Script;
-use crate::ledger::{Due, Ending, Ledger, Surroundings, Wanted};
+use crate::ledger::{Due, Ending, HubRequest, Ledger, Surroundings, Wanted};
 use crate::opencrvs::event::{Event, EventKind};
 use crate::queue::{Engine, Settings};
 use crate::random::Random;
@@ -106,4 +106,29 @@ async fn each_gateway_sees_those_that_live_and_forgets_the_others() {
     home.sql("UPDATE clock SET value=value + 90000000");
     other.beat().await.unwrap();
     assert_eq!(other.neighbours().await.unwrap().len(), 1, "the one has said nothing for a day");
+}
+
+#[tokio::test]
+async fn what_anybody_may_ask_waits_for_no_event_that_is_being_stored() {
+    const PATIENCE: Duration = Duration::from_secs(30);
+    let Some(home) = Home::new() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    make_key(dir.path());
+    let ledger = ledger(&home, dir.path());
+    let asked = HubRequest { is_end: false, lasts: TERM };
+    ledger.share_hub_requests(vec![("topic", Some(asked))]).await.unwrap();
+    ledger.share_webhook_request("topic", TERM).await.unwrap();
+
+    // As a post has it that another gateway stores.
+    let (client, connection) = tokio_postgres::connect(&home.url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let begin = format!("BEGIN; SELECT pg_advisory_xact_lock_shared({}, {})", schema::LOCKS, schema::ALL);
+    client.batch_execute(&begin).await.unwrap();
+
+    let verified = ledger.verify_shared("topic", false, ("word".to_owned(), Vec::push));
+    assert!(tokio::time::timeout(PATIENCE, verified).await.expect("the hub's question waits").unwrap());
+    let last = tokio::time::timeout(PATIENCE, ledger.shared_hub_request(vec!["topic"])).await;
+    assert_eq!(last.expect("a challenge waits").unwrap().unwrap().0, "topic");
+    let webhooks = tokio::time::timeout(PATIENCE, ledger.any_asked_for_webhooks("topic")).await;
+    assert!(webhooks.expect("OpenCRVS's question waits").unwrap());
 }
