@@ -354,7 +354,7 @@ fn failure_of(session: &mut Session, error: Error) -> Failure {
 }
 
 /// What people are told, and what to do.
-fn trouble_of(failure: &Failure) -> Trouble {
+pub(super) fn trouble_of(failure: &Failure) -> Trouble {
     let what = failure.error.operator_detail().unwrap_or_else(|| failure.error.detail());
     let advice = match failure.kind {
         Kind::Lost => {

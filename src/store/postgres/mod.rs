@@ -22,9 +22,11 @@ mod tx;
 mod work;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use tokio::time::timeout;
 
 use self::connect::Target;
 pub(crate) use self::connect::read;
@@ -37,6 +39,8 @@ use crate::error::Result;
 
 /// Connections of one gateway: what waits for a lock or the disk of one leaves the others free.
 const CONNECTIONS: usize = 4;
+/// How long a server that is looked after may be silent before it counts as away. A statement has longer.
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// A database on a server. Dropping it closes the connections.
 struct Postgres {
@@ -75,7 +79,14 @@ impl Backend for Postgres {
     }
 
     fn look_after(&self) -> BoxFuture<'_, Result<()>> {
-        self.group.command(Desk::look_after).boxed()
+        async {
+            let looked = timeout(SILENCE, self.group.command(Desk::look_after)).await;
+            looked.unwrap_or_else(|_| {
+                self.site.health.unwritable(desk::trouble_of(&session::lost("it does not answer")));
+                self.site.health.check()
+            })
+        }
+        .boxed()
     }
 
     fn resume(&self) -> BoxFuture<'_, Result<()>> {

@@ -200,7 +200,7 @@ fn wait<T>(
 }
 
 /// The connection is lost because of `why`.
-fn lost(why: impl AsRef<str>) -> Failure {
+pub(super) fn lost(why: impl AsRef<str>) -> Failure {
     let why = format!("the database cannot be reached: {}", why.as_ref());
     Failure { kind: Kind::Lost, error: unwritable(&why) }
 }

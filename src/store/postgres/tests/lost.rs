@@ -4,6 +4,8 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use tokio::sync::RwLock;
+
 use super::*;
 
 /// A way to the server that can be cut.
@@ -12,6 +14,8 @@ struct Way {
     /// The next commit reaches the server, and its answer is lost.
     swallows: Arc<AtomicBool>,
     is_open: Arc<AtomicBool>,
+    /// Whoever holds it alone has nothing pass, and no connection breaks.
+    passes: Arc<RwLock<()>>,
 }
 
 impl Way {
@@ -20,16 +24,24 @@ impl Way {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let (swallows, is_open) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(true)));
-        let way = Self { port, swallows: Arc::clone(&swallows), is_open: Arc::clone(&is_open) };
+        let passes = Arc::<RwLock<()>>::default();
+        let way = Self {
+            port,
+            swallows: Arc::clone(&swallows),
+            is_open: Arc::clone(&is_open),
+            passes: Arc::clone(&passes),
+        };
         std::thread::spawn(move || {
             for client in listener.incoming() {
                 let (Ok(client), true) = (client, is_open.load(Ordering::SeqCst)) else { continue };
                 let Ok(server) = TcpStream::connect(server.address()) else { continue };
                 let is_cut = Arc::new(AtomicBool::new(false));
                 let (back, forth) = (server.try_clone().unwrap(), client.try_clone().unwrap());
-                let (cut, swallows) = (Arc::clone(&is_cut), Arc::clone(&swallows));
+                let (cut, swallows, passes) =
+                    (Arc::clone(&is_cut), Arc::clone(&swallows), Arc::clone(&passes));
                 std::thread::spawn(move || {
                     pipe(client, server, |bytes| {
+                        drop(passes.blocking_read());
                         if bytes.windows(6).any(|word| word == b"COMMIT")
                             && swallows.swap(false, Ordering::SeqCst)
                         {
@@ -149,4 +161,26 @@ async fn a_server_that_goes_is_noticed_without_a_job() {
     }
     assert!(store.trouble().is_some());
     assert_eq!(store.run(count).await.unwrap_err().code(), Code::Storage);
+}
+
+#[tokio::test]
+async fn a_server_that_is_silent_is_a_trouble_long_before_a_statement_is_given_up() {
+    let Some(home) = Home::new() else { return };
+    let way = Way::to(&home);
+    let store = way.store(&home);
+    store.look_after().await.unwrap();
+    let silence = way.passes.write().await;
+    tokio::time::pause();
+    let looked = timeout(SILENCE * 2, store.look_after()).await.expect("readiness waits for the statement");
+    assert_eq!(looked.unwrap_err().code(), Code::Storage);
+    tokio::time::resume();
+    let trouble = store.trouble().unwrap();
+    assert!(trouble.detail().contains("does not answer"), "{trouble:?}");
+    let refused = store.take(Vec::new(), count).await.unwrap_err();
+    assert_eq!(refused.advice(), trouble.advice());
+    drop(silence);
+    while store.look_after().await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(store.trouble(), None);
 }
