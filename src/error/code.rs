@@ -81,7 +81,7 @@ codes! {
     /// The place that holds a private key cannot be reached for now, so nothing is known about the message.
     KeyUnavailable = "keys", 503, Keys, "A private key is unavailable", "Make the token or service that holds the key reachable again; nothing is wrong with the message, and it can be sent again.";
     /// The disk.
-    Storage = "storage", 507, Storage, "The outbox cannot be read or written", "Free space on the volume of outbox.path.";
+    Storage = "storage", 507, Storage, "The outbox cannot be read or written", "`outbox.trouble` of /readyz says what is wrong and what to do, or else the log of the gateway.";
     /// A defect of ours.
     Bug = "bug", 500, Bug, "The gateway failed", "Report this with the log line of the same time.";
 }

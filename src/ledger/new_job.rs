@@ -31,7 +31,8 @@ impl Ledger {
         key: Option<IdempotencyKey>,
     ) -> Result<String> {
         if !self.leaves_reserve() {
-            return Err(Error::new(Code::Storage, "the disk, but for outbox.reserve, is full"));
+            return Err(Error::new(Code::Storage, "the disk, but for outbox.reserve, is full")
+                .advise("Free space on the volume of outbox.path."));
         }
         let identity_key = self.rules.keys.opened()?.identity_key;
         let (records, claim) = pool::offload(records.size(), move || {

@@ -112,7 +112,7 @@ impl From<rusqlite::Error> for Error {
         };
         let storage = Self::new(Code::Storage, "the outbox cannot be written");
         match error.sqlite_error_code() {
-            Some(DiskFull) => storage.for_operator(DISK_FULL),
+            Some(DiskFull) => storage.advise(Trouble::full().advice()).for_operator(DISK_FULL),
             Some(DatabaseBusy | DatabaseLocked) => storage
                 .advise("Another program holds the database: let it finish, or stop it.")
                 .for_operator(HELD),

@@ -184,3 +184,15 @@ async fn a_server_that_is_silent_is_a_trouble_long_before_a_statement_is_given_u
     }
     assert_eq!(store.trouble(), None);
 }
+
+#[tokio::test]
+async fn no_advice_on_a_database_of_a_server_speaks_of_a_file() {
+    let Some(home) = Home::new() else { return };
+    let way = Way::to(&home);
+    let store = way.store(&home);
+    way.is_open.store(false, Ordering::SeqCst);
+    home.cut();
+    let refused = store.take(Vec::new(), count).await.unwrap_err();
+    assert!(!refused.advice().contains("outbox.path"), "{}", refused.advice());
+    assert!(refused.advice().contains("outbox.trouble"), "{}", refused.advice());
+}
