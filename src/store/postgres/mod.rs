@@ -52,7 +52,11 @@ impl Postgres {
     /// Opens the database, or makes its tables. A server that does not answer does not prevent that: [`Backend::trouble`] reports it until
     /// it does.
     fn open(target: Target, owner: Arc<dyn Owner>) -> std::result::Result<Self, OpenError> {
-        let site = Arc::new(Site::new(target, owner));
+        Self::at(Site::new(target, owner))
+    }
+
+    fn at(site: Site) -> std::result::Result<Self, OpenError> {
+        let site = Arc::new(site);
         let mut desks: Vec<Desk> = (0..CONNECTIONS).map(|_| Desk::new(Arc::clone(&site))).collect();
         if let Some(first) = desks.first_mut() {
             apart(|| first.open())?;

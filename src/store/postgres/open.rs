@@ -94,16 +94,17 @@ fn migrate(session: &mut Session, site: &Site) -> Result<(), OpenError> {
             version
         }
     };
-    if seen < schema::newest() {
+    let (done, newest) = (usize::try_from(seen).unwrap_or(0), site.migrations.len());
+    if done < newest {
         // What other gateways have under way would be in its way, and it in theirs.
         let alone = format!("SELECT pg_advisory_xact_lock({}, {})", schema::LOCKS, schema::ALL);
         session.execute(&alone).map_err(|error| failed(session, error))?;
     }
-    for migration in schema::MIGRATIONS.iter().skip(usize::try_from(seen).unwrap_or(0)) {
+    for migration in site.migrations.iter().skip(done) {
         session.execute(migration).map_err(|error| failed(session, error))?;
     }
-    if seen < schema::newest() {
-        let mark = format!("UPDATE {} SET version={}", schema::MARK, schema::newest());
+    if done < newest {
+        let mark = format!("UPDATE {} SET version={newest}", schema::MARK);
         session.execute(&mark).map_err(|error| failed(session, error))?;
     }
     Ok(())

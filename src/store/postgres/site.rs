@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::acknowledged::Acknowledged;
 use super::connect::Target;
 use super::open::OpenError;
+use super::schema;
 use super::session::Failure;
 use crate::error::Result;
 use crate::store::health::Health;
@@ -21,6 +22,8 @@ const TICK: Duration = Duration::from_secs(1);
 pub(super) struct Site {
     pub(super) target: Target,
     pub(super) owner: Arc<dyn Owner>,
+    /// What this program makes of an older database.
+    pub(super) migrations: &'static [&'static str],
     pub(super) health: Health,
     pub(super) acknowledged: Acknowledged,
     /// Whether the owner has read what is theirs.
@@ -37,7 +40,8 @@ impl Site {
         let (health, used) = (Health::default(), AtomicU64::new(0));
         let acknowledged = Acknowledged::new(target.state_file());
         let (is_open, failed, ticked) = Default::default();
-        Self { target, owner, health, acknowledged, is_open, failed, used, ticked }
+        let migrations = &schema::MIGRATIONS;
+        Self { target, owner, migrations, health, acknowledged, is_open, failed, used, ticked }
     }
 
     /// Whether the database was opened by this process. Held while it is.

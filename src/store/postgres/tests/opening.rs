@@ -2,6 +2,12 @@
 
 use super::*;
 
+/// The steps of this program, and one of the next, which takes hold of two tables, one after the other.
+const LATER: [&str; 2] = [
+    schema::MIGRATIONS[0],
+    "ALTER TABLE meta ADD COLUMN later BIGINT; ALTER TABLE entry ADD COLUMN later TEXT NOT NULL DEFAULT 'unknown'",
+];
+
 #[test]
 fn one_gateway_makes_the_tables_and_the_others_wait() {
     let Some(home) = Home::new() else { return };
@@ -93,4 +99,55 @@ async fn a_standby_starts_and_takes_nothing() {
     assert_eq!(standby.take(Vec::new(), count).await.unwrap_err().code(), Code::Storage);
     assert!(standby.look_after().await.is_err());
     assert_eq!(store.run(|tx| tx.number("n")).await.unwrap(), Some(1));
+}
+
+#[tokio::test]
+async fn a_newer_gateway_changes_the_tables_once_what_an_older_one_has_under_way_has_ended() {
+    let Some(home) = Home::new() else { return };
+    let (store, home) = (home.store(), Arc::new(home));
+    let (begun, has_begun) = tokio::sync::oneshot::channel();
+    let (ends, may_end) = std::sync::mpsc::channel::<()>();
+    let held = std::sync::Mutex::new((Some(begun), may_end, 0));
+    let job = tokio::spawn(async move {
+        let job = store.take(vec!["a".to_owned()], move |tx| {
+            let (begun, may_end, runs) = &mut *held.lock().unwrap();
+            *runs += 1;
+            tx.insert(&[new("a")])?;
+            if let Some(begun) = begun.take() {
+                begun.send(()).unwrap();
+                may_end.recv().unwrap();
+            }
+            count(tx)?;
+            Ok(*runs)
+        });
+        let runs = job.await.unwrap();
+        (store, runs)
+    });
+    has_begun.await.unwrap();
+    let newer = {
+        let home = Arc::clone(&home);
+        let open = move || {
+            let mut site = Site::new(home.target(None), Arc::new(Nobody));
+            site.migrations = &LATER;
+            Postgres::at(site).map(Store::new).map_err(|error| format!("{error:?}"))
+        };
+        tokio::task::spawn_blocking(open)
+    };
+    let waiting = format!(
+        "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND application_name='{}'",
+        home.schema
+    );
+    while home.number(&waiting) == 0 {
+        tokio::task::yield_now().await;
+    }
+    ends.send(()).unwrap();
+    let newer = newer.await.unwrap().unwrap();
+    let (older, runs) = job.await.unwrap();
+    assert_eq!(runs, 1, "the newer one waited");
+    assert_eq!(home.number("SELECT version FROM mosip_gateway"), 2);
+    for store in [&older, &newer, &home.store()] {
+        store.run(count).await.unwrap();
+    }
+    assert_eq!(newer.run(|tx| tx.number("n")).await.unwrap(), Some(4), "both versions work on it");
+    assert_eq!(home.number("SELECT count(*) FROM entry WHERE later='unknown'"), 1);
 }
