@@ -75,7 +75,8 @@ fn check_server(session: &mut Session, site: &Site) -> Result<(), OpenError> {
 fn migrate(session: &mut Session, site: &Site) -> Result<(), OpenError> {
     let failed = |session: &mut Session, error| failed(session, error);
     let count = "SELECT count(*) FILTER (WHERE relname=$1), count(*) FROM pg_class \
-                 WHERE relnamespace=current_schema()::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'f')";
+                 WHERE relnamespace=current_schema()::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'f') \
+                 AND NOT EXISTS (SELECT FROM pg_depend WHERE classid='pg_class'::regclass AND objid=pg_class.oid AND deptype='e')";
     let rows = session.rows(count, &[&schema::MARK]).map_err(|error| failed(session, error))?;
     let counts = rows.first().map(|row| (row.try_get::<_, i64>(0).ok(), row.try_get::<_, i64>(1).ok()));
     let seen = match counts {

@@ -1,5 +1,7 @@
 //! What is opened, what is made, and what is refused with what to do.
 
+use std::mem::ManuallyDrop;
+
 use super::*;
 
 /// The steps of this program, and one of the next, which takes hold of two tables, one after the other.
@@ -65,19 +67,13 @@ fn tables_of_another_program_are_left_alone() {
 #[test]
 fn an_encoding_that_cannot_hold_every_name_is_refused() {
     let Some(home) = Home::new() else { return };
-    let name = &home.schema;
-    home.sql(&format!("CREATE DATABASE {name} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0"));
-    let mut url = home.url.clone();
-    let from = url.rfind('/').unwrap();
-    let until = url[from..].find('?').map_or(url.len(), |at| from + at);
-    url.replace_range(from + 1..until, name);
-    let target = connect::parse(url.as_bytes(), None, None).map_err(|(name, _)| name).unwrap();
-    let refused = match Postgres::open(target, Arc::new(Nobody)) {
+    let url = database(&home, "ENCODING 'LATIN1' LOCALE 'C'");
+    let refused = match Postgres::open(target(&url), Arc::new(Nobody)) {
         Err(OpenError::Refused(what)) => what,
         _ => panic!("it is opened"),
     };
     assert!(refused.contains("LATIN1") && refused.contains("UTF8"), "{refused}");
-    home.sql(&format!("DROP DATABASE {name} WITH (FORCE)"));
+    home.sql(&format!("DROP DATABASE {} WITH (FORCE)", home.schema));
 }
 
 #[tokio::test]
@@ -150,4 +146,31 @@ async fn a_newer_gateway_changes_the_tables_once_what_an_older_one_has_under_way
     }
     assert_eq!(newer.run(|tx| tx.number("n")).await.unwrap(), Some(4), "both versions work on it");
     assert_eq!(home.number("SELECT count(*) FROM entry WHERE later='unknown'"), 1);
+}
+
+/// The URL of a database of its own, made with `options`.
+fn database(home: &Home, options: &str) -> String {
+    let name = &home.schema;
+    home.sql(&format!("CREATE DATABASE {name} {options} TEMPLATE template0"));
+    let mut url = home.url.clone();
+    let from = url.rfind('/').unwrap();
+    let until = url[from..].find('?').map_or(url.len(), |at| from + at);
+    url.replace_range(from + 1..until, name);
+    url
+}
+
+fn target(url: &str) -> Target {
+    connect::parse(url.as_bytes(), None, None).map_err(|(name, _)| name).unwrap()
+}
+
+#[test]
+fn what_an_extension_has_brought_is_no_other_program() {
+    let Some(home) = Home::new() else { return };
+    // The whole database is dropped.
+    let theirs =
+        ManuallyDrop::new(Home { url: database(&home, "ENCODING 'UTF8'"), schema: "public".to_owned() });
+    theirs.sql("CREATE VIEW statements AS SELECT 1 AS calls; ALTER EXTENSION plpgsql ADD VIEW statements");
+    let opened = Postgres::open(target(&theirs.url), Arc::new(Nobody)).map(drop);
+    opened.map_err(|error| format!("{error:?}")).unwrap();
+    home.sql(&format!("DROP DATABASE {} WITH (FORCE)", home.schema));
 }
