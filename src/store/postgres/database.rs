@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustls::pki_types::CertificateDer;
 
 use super::connect::Target;
-use super::open::OpenError;
+use super::open::{LACKS_CREATE, NO_CREATE, OpenError, let_create};
 use super::schema::MARK;
 use super::session::{Failure, Session};
 use super::tx::Transaction;
@@ -37,6 +37,11 @@ impl Server {
             })
         })
     }
+}
+
+/// The statement without which the user cannot make the tables, where they are not there.
+fn lacks_create(tx: &mut Transaction<'_>) -> crate::error::Result<Option<String>> {
+    if is_ours(tx)? { Ok(None) } else { tx.find(LACKS_CREATE, &[], |row| Ok(row.try_get(0)?)) }
 }
 
 fn is_ours(tx: &mut Transaction<'_>) -> crate::error::Result<bool> {
@@ -93,6 +98,10 @@ impl Database for Server {
     }
 
     fn heads(&self, length: usize) -> Result<Vec<Head>, LookError> {
+        if let Ok(Some(statement)) = self.ask(lacks_create) {
+            let (file, what, advice) = (self.name(), NO_CREATE.to_owned(), let_create(&statement));
+            return Err(LookError { file, what, advice, stops_start: true });
+        }
         let heads = self.ask(|tx| {
             let mut heads = Vec::new();
             if !is_ours(tx)? {

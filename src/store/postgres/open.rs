@@ -66,7 +66,7 @@ fn check_server(session: &mut Session, site: &Site) -> Result<(), OpenError> {
     }
     if text(3).is_none() {
         return Err(site.refused(
-            "the user has no schema to make tables in; give them one, or name it by `options=-c search_path=…` in the URL".to_owned(),
+            "the user has no schema to make tables in; give them one, or name it by `?options=-c%20search_path%3DNAME` in the URL".to_owned(),
         ));
     }
     Ok(())
@@ -97,6 +97,7 @@ fn migrate(session: &mut Session, site: &Site) -> Result<(), OpenError> {
     };
     let (done, newest) = (usize::try_from(seen).unwrap_or(0), site.migrations.len());
     if done < newest {
+        check_may_create(session, site)?;
         // What other gateways have under way would be in its way, and it in theirs.
         let alone = format!("SELECT pg_advisory_xact_lock({}, {})", schema::LOCKS, schema::ALL);
         session.execute(&alone).map_err(|error| failed(session, error))?;
@@ -109,6 +110,26 @@ fn migrate(session: &mut Session, site: &Site) -> Result<(), OpenError> {
         session.execute(&mark).map_err(|error| failed(session, error))?;
     }
     Ok(())
+}
+
+/// The statement that lets the user make tables in the schema, where they may not.
+pub(super) const LACKS_CREATE: &str = "SELECT CASE current_schema() \
+     WHEN 'public' THEN format('ALTER DATABASE %I OWNER TO %I', current_database(), current_user) \
+     ELSE format('ALTER SCHEMA %I OWNER TO %I', current_schema(), current_user) END \
+     WHERE NOT has_schema_privilege(current_schema(), 'CREATE')";
+/// What is wrong then.
+pub(super) const NO_CREATE: &str = "the user may not make the tables of the outbox";
+/// What to do about it; `statement` is the answer to [`LACKS_CREATE`].
+pub(super) fn let_create(statement: &str) -> String {
+    format!("have an administrator of the database run `{statement}`")
+}
+
+fn check_may_create(session: &mut Session, site: &Site) -> Result<(), OpenError> {
+    let rows = session.rows(LACKS_CREATE, &[]).map_err(|error| failed(session, error))?;
+    match rows.first().and_then(|row| row.try_get::<_, String>(0).ok()) {
+        Some(statement) => Err(site.refused(format!("{NO_CREATE}; {}", let_create(&statement)))),
+        None => Ok(()),
+    }
 }
 
 fn failed(session: &mut Session, error: Error) -> OpenError {

@@ -3,6 +3,7 @@
 use std::mem::ManuallyDrop;
 
 use super::*;
+use crate::store::Database;
 
 /// The steps of this program, and one of the next, which takes hold of two tables, one after the other.
 const LATER: [&str; 2] = [
@@ -173,4 +174,36 @@ fn what_an_extension_has_brought_is_no_other_program() {
     let opened = Postgres::open(target(&theirs.url), Arc::new(Nobody)).map(drop);
     opened.map_err(|error| format!("{error:?}")).unwrap();
     home.sql(&format!("DROP DATABASE {} WITH (FORCE)", home.schema));
+}
+
+#[test]
+fn a_user_who_may_make_no_tables_is_told_what_lets_them() {
+    let Some(home) = Home::new() else { return };
+    let (schema, role) = (&home.schema, format!("{}_user", home.schema));
+    home.sql(&format!("CREATE ROLE {role}; GRANT USAGE ON SCHEMA {schema} TO {role}"));
+    let url = home.url(None).replace("&application_name", &format!("%20-c%20role={role}&application_name"));
+    let refused = |url: &str| match Postgres::open(target(url), Arc::new(Nobody)).err() {
+        Some(OpenError::Refused(what)) => what,
+        other => panic!("{other:?}"),
+    };
+    let advice = format!("ALTER SCHEMA {schema} OWNER TO {role}");
+    let what = refused(&url);
+    assert!(what.contains("may not make the tables") && what.contains(&advice), "{what}");
+    let looked = database::Server(target(&url)).heads(8).err().expect("doctor finds nothing");
+    assert!(looked.stops_start && looked.advice.contains(&advice), "{}: {}", looked.what, looked.advice);
+
+    let public = database(&home, "ENCODING 'UTF8'");
+    let mark = if public.contains('?') { '&' } else { '?' };
+    let what = refused(&format!("{public}{mark}options=-c%20role={role}"));
+    assert!(what.contains(&format!("ALTER DATABASE {schema} OWNER TO {role}")), "{what}");
+    home.sql(&format!("DROP DATABASE {schema} WITH (FORCE)"));
+
+    home.sql(&advice);
+    let opened = Postgres::open(target(&url), Arc::new(Nobody)).map(drop);
+    opened.map_err(|error| format!("{error:?}")).unwrap();
+    let owned = database::Server(target(&url)).heads(8);
+    assert!(owned.is_ok());
+    home.sql(&format!(
+        "ALTER SCHEMA {schema} OWNER TO CURRENT_USER; DROP OWNED BY {role} CASCADE; DROP ROLE {role}"
+    ));
 }
