@@ -7,6 +7,8 @@ mod rotation;
 mod target;
 mod tls;
 
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
@@ -119,6 +121,43 @@ impl Drop for Home {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             self.sql(&format!("DROP SCHEMA {} CASCADE", self.schema));
+        }
+    }
+}
+
+/// A database for one test, dropped at its end: locks and extensions are those of a whole database.
+struct Apart {
+    inside: ManuallyDrop<Home>,
+    outside: Home,
+}
+
+impl Apart {
+    /// With the `options` of `CREATE DATABASE`; `None`, with a word, where no server is named.
+    fn new(options: &str) -> Option<Self> {
+        let outside = Home::new()?;
+        let name = &outside.schema;
+        outside.sql(&format!("CREATE DATABASE {name} {options} TEMPLATE template0"));
+        let mut url = outside.url.clone();
+        let from = url.rfind('/').unwrap();
+        let until = url[from..].find('?').map_or(url.len(), |at| from + at);
+        url.replace_range(from + 1..until, name);
+        let inside = ManuallyDrop::new(Home { url, schema: "public".to_owned() });
+        Some(Self { inside, outside })
+    }
+}
+
+impl Deref for Apart {
+    type Target = Home;
+
+    fn deref(&self) -> &Home {
+        &self.inside
+    }
+}
+
+impl Drop for Apart {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.outside.sql(&format!("DROP DATABASE {} WITH (FORCE)", self.outside.schema));
         }
     }
 }

@@ -111,7 +111,7 @@ async fn each_gateway_sees_those_that_live_and_forgets_the_others() {
 #[tokio::test]
 async fn what_anybody_may_ask_waits_for_no_event_that_is_being_stored() {
     const PATIENCE: Duration = Duration::from_secs(30);
-    let Some(home) = Home::new() else { return };
+    let Some(home) = Apart::new("ENCODING 'UTF8'") else { return };
     let dir = tempfile::tempdir().unwrap();
     make_key(dir.path());
     let ledger = ledger(&home, dir.path());

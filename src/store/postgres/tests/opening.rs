@@ -1,10 +1,10 @@
 //! What is opened, what is made, and what is refused with what to do.
 
-use std::mem::ManuallyDrop;
-
 use super::*;
 use crate::store::Database;
 
+/// Of a database.
+const UTF8: &str = "ENCODING 'UTF8'";
 /// The steps of this program, and one of the next, which takes hold of two tables, one after the other.
 const LATER: [&str; 2] = [
     schema::MIGRATIONS[0],
@@ -67,14 +67,9 @@ fn tables_of_another_program_are_left_alone() {
 
 #[test]
 fn an_encoding_that_cannot_hold_every_name_is_refused() {
-    let Some(home) = Home::new() else { return };
-    let url = database(&home, "ENCODING 'LATIN1' LOCALE 'C'");
-    let refused = match Postgres::open(target(&url), Arc::new(Nobody)) {
-        Err(OpenError::Refused(what)) => what,
-        _ => panic!("it is opened"),
-    };
+    let Some(home) = Apart::new("ENCODING 'LATIN1' LOCALE 'C'") else { return };
+    let refused = home.refused();
     assert!(refused.contains("LATIN1") && refused.contains("UTF8"), "{refused}");
-    home.sql(&format!("DROP DATABASE {} WITH (FORCE)", home.schema));
 }
 
 #[tokio::test]
@@ -100,7 +95,7 @@ async fn a_standby_starts_and_takes_nothing() {
 
 #[tokio::test]
 async fn a_newer_gateway_changes_the_tables_once_what_an_older_one_has_under_way_has_ended() {
-    let Some(home) = Home::new() else { return };
+    let Some(home) = Apart::new(UTF8) else { return };
     let (store, home) = (home.store(), Arc::new(home));
     let (begun, has_begun) = tokio::sync::oneshot::channel();
     let (ends, may_end) = std::sync::mpsc::channel::<()>();
@@ -130,11 +125,8 @@ async fn a_newer_gateway_changes_the_tables_once_what_an_older_one_has_under_way
         };
         tokio::task::spawn_blocking(open)
     };
-    let waiting = format!(
-        "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND application_name='{}'",
-        home.schema
-    );
-    while home.number(&waiting) == 0 {
+    let waiting = "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND datname=current_database()";
+    while home.number(waiting) == 0 {
         tokio::task::yield_now().await;
     }
     ends.send(()).unwrap();
@@ -149,31 +141,15 @@ async fn a_newer_gateway_changes_the_tables_once_what_an_older_one_has_under_way
     assert_eq!(home.number("SELECT count(*) FROM entry WHERE later='unknown'"), 1);
 }
 
-/// The URL of a database of its own, made with `options`.
-fn database(home: &Home, options: &str) -> String {
-    let name = &home.schema;
-    home.sql(&format!("CREATE DATABASE {name} {options} TEMPLATE template0"));
-    let mut url = home.url.clone();
-    let from = url.rfind('/').unwrap();
-    let until = url[from..].find('?').map_or(url.len(), |at| from + at);
-    url.replace_range(from + 1..until, name);
-    url
-}
-
 fn target(url: &str) -> Target {
     connect::parse(url.as_bytes(), None, None).map_err(|(name, _)| name).unwrap()
 }
 
 #[test]
 fn what_an_extension_has_brought_is_no_other_program() {
-    let Some(home) = Home::new() else { return };
-    // The whole database is dropped.
-    let theirs =
-        ManuallyDrop::new(Home { url: database(&home, "ENCODING 'UTF8'"), schema: "public".to_owned() });
-    theirs.sql("CREATE VIEW statements AS SELECT 1 AS calls; ALTER EXTENSION plpgsql ADD VIEW statements");
-    let opened = Postgres::open(target(&theirs.url), Arc::new(Nobody)).map(drop);
-    opened.map_err(|error| format!("{error:?}")).unwrap();
-    home.sql(&format!("DROP DATABASE {} WITH (FORCE)", home.schema));
+    let Some(home) = Apart::new(UTF8) else { return };
+    home.sql("CREATE VIEW statements AS SELECT 1 AS calls; ALTER EXTENSION plpgsql ADD VIEW statements");
+    drop(home.store());
 }
 
 #[test]
@@ -181,7 +157,10 @@ fn a_user_who_may_make_no_tables_is_told_what_lets_them() {
     let Some(home) = Home::new() else { return };
     let (schema, role) = (&home.schema, format!("{}_user", home.schema));
     home.sql(&format!("CREATE ROLE {role}; GRANT USAGE ON SCHEMA {schema} TO {role}"));
-    let url = home.url(None).replace("&application_name", &format!("%20-c%20role={role}&application_name"));
+    let as_role = |home: &Home| {
+        home.url(None).replace("&application_name", &format!("%20-c%20role={role}&application_name"))
+    };
+    let url = as_role(&home);
     let refused = |url: &str| match Postgres::open(target(url), Arc::new(Nobody)).err() {
         Some(OpenError::Refused(what)) => what,
         other => panic!("{other:?}"),
@@ -192,11 +171,11 @@ fn a_user_who_may_make_no_tables_is_told_what_lets_them() {
     let looked = database::Server(target(&url)).heads(8).err().expect("doctor finds nothing");
     assert!(looked.stops_start && looked.advice.contains(&advice), "{}: {}", looked.what, looked.advice);
 
-    let public = database(&home, "ENCODING 'UTF8'");
-    let mark = if public.contains('?') { '&' } else { '?' };
-    let what = refused(&format!("{public}{mark}options=-c%20role={role}"));
-    assert!(what.contains(&format!("ALTER DATABASE {schema} OWNER TO {role}")), "{what}");
-    home.sql(&format!("DROP DATABASE {schema} WITH (FORCE)"));
+    let Some(public) = Apart::new(UTF8) else { return };
+    let what = refused(&as_role(&public));
+    let advice_on_public = format!("ALTER DATABASE {} OWNER TO {role}", public.outside.schema);
+    assert!(what.contains(&advice_on_public), "{what}");
+    drop(public);
 
     home.sql(&advice);
     let opened = Postgres::open(target(&url), Arc::new(Nobody)).map(drop);
