@@ -73,9 +73,8 @@ impl Session {
         let runtime = runtime.map_err(|error| lost(error.to_string()))?;
         let connected = runtime.block_on(async {
             let client = timeout(STATEMENT, target.connect()).await;
-            let client =
-                client.map_err(|_| lost("it does not answer"))?.map_err(|error| refused(&error, true))?;
-            client.batch_execute(SETTINGS).await.map_err(|error| refused(&error, true))?;
+            let client = client.map_err(|_| silent())?.map_err(|error| refused(&error, true))?;
+            set_up(&client).await?;
             Ok(client)
         });
         let session = |client| Self {
@@ -188,6 +187,12 @@ impl Session {
     }
 }
 
+/// Has a new connection work as ours do.
+pub(super) async fn set_up(client: &Client) -> Result<(), Failure> {
+    let answer = timeout(STATEMENT, client.batch_execute(SETTINGS)).await;
+    answer.map_err(|_| silent())?.map_err(|error| refused(&error, true))
+}
+
 fn wait<T>(
     runtime: Option<&Runtime>,
     answer: impl Future<Output = std::result::Result<T, tokio_postgres::Error>>,
@@ -195,8 +200,12 @@ fn wait<T>(
     let runtime = runtime.ok_or_else(|| lost("the connection is closed"))?;
     match runtime.block_on(async { timeout(STATEMENT, answer).await }) {
         Ok(answer) => answer.map_err(|error| refused(&error, false)),
-        Err(_) => Err(lost("it does not answer")),
+        Err(_) => Err(silent()),
     }
+}
+
+fn silent() -> Failure {
+    lost("it does not answer")
 }
 
 /// The connection is lost because of `why`.

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::sync::RwLock;
 
@@ -195,4 +196,15 @@ async fn no_advice_on_a_database_of_a_server_speaks_of_a_file() {
     let refused = store.take(Vec::new(), count).await.unwrap_err();
     assert!(!refused.advice().contains("outbox.path"), "{}", refused.advice());
     assert!(refused.advice().contains("outbox.trouble"), "{}", refused.advice());
+}
+
+#[tokio::test]
+async fn a_server_that_falls_silent_while_a_connection_is_set_up_is_given_up() {
+    let Some(home) = Home::new() else { return };
+    let way = Way::to(&home);
+    let client = home.target(Some(way.port)).connect().await.unwrap();
+    let _silence = way.passes.write().await;
+    tokio::time::pause();
+    let set_up = timeout(Duration::from_hours(1), session::set_up(&client)).await;
+    assert_eq!(set_up.unwrap().unwrap_err().kind, session::Kind::Lost);
 }
