@@ -343,7 +343,7 @@ fn beginning(group: &[Waiting]) -> String {
 }
 
 /// Two names may have one number, and then wait for each other. 0 is that of all, and 1 that of the schema.
-fn number_of(name: &str) -> i32 {
+pub(super) fn number_of(name: &str) -> i32 {
     let hash = sha256(name.as_bytes());
     let number = hash.first_chunk::<4>().map_or(2, |bytes| i32::from_be_bytes(*bytes));
     if matches!(number, 0 | 1) { 2 } else { number }

@@ -101,6 +101,8 @@ fn migrate(session: &mut Session, site: &Site) -> Result<(), OpenError> {
         // What other gateways have under way would be in its way, and it in theirs.
         let alone = format!("SELECT pg_advisory_xact_lock({}, {})", schema::LOCKS, schema::ALL);
         session.execute(&alone).map_err(|error| failed(session, error))?;
+        // They stand meanwhile, and must not stand until a dump has ended.
+        session.execute("SET LOCAL lock_timeout='3s'").map_err(|error| failed(session, error))?;
     }
     for migration in site.migrations.iter().skip(done) {
         session.execute(migration).map_err(|error| failed(session, error))?;

@@ -18,9 +18,13 @@ use crate::store::Millis;
 
 /// How long a statement may take, with what it waits for.
 const STATEMENT: Duration = Duration::from_secs(60);
-/// What each connection says first: a transaction whose gateway has stopped must not keep the others from their work, and a commit counts
-/// once it is on the disk.
-const SETTINGS: &str = "SET idle_in_transaction_session_timeout='10s'; SET client_min_messages='warning';
+/// What each connection says first. A gateway that is stopped or cut off must not keep the others from their work, so the server ends its
+/// transaction: where it says nothing more; where it does not take an answer (over TCP); where it is gone while it waits for a lock, which
+/// servers elsewhere do not notice; and where a statement takes longer than it waits for one, which no commit counts as. And a commit
+/// counts once it is on the disk.
+const SETTINGS: &str = "SET idle_in_transaction_session_timeout='10s'; SET tcp_user_timeout='10s'; SET statement_timeout='50s';
+    SELECT set_config('client_connection_check_interval', '5s', false) WHERE version() ~* 'linux|bsd|darwin';
+    SET client_min_messages='warning';
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') IN ('off', 'local');";
 
 /// Values of a statement.
@@ -243,6 +247,13 @@ fn refused(error: &tokio_postgres::Error, is_connecting: bool) -> Failure {
         &SqlState::READ_ONLY_SQL_TRANSACTION => Failure {
             kind: Kind::Unwritable,
             error: unwritable("the database takes no writes: it is a standby, or set to read only"),
+        },
+        // No other lock is waited for so shortly.
+        &SqlState::LOCK_NOT_AVAILABLE => Failure {
+            kind: Kind::Unwritable,
+            error: unwritable(
+                "its tables are to be brought up to date, and another program holds one of them, such as a dump; wait for its end, or end it",
+            ),
         },
         &SqlState::DISK_FULL => {
             Failure { kind: Kind::Unwritable, error: unwritable("the disk of the database is full") }

@@ -4,6 +4,7 @@ mod gateways;
 mod lost;
 mod opening;
 mod rotation;
+mod stopped;
 mod target;
 mod tls;
 

@@ -55,6 +55,22 @@ async fn a_gateway_that_runs_does_nothing_more_where_a_newer_one_says_that_it_ma
     assert_eq!(home.number("SELECT value FROM meta WHERE name='n'"), 2, "it goes on by itself");
 }
 
+#[tokio::test]
+async fn a_program_that_holds_a_table_keeps_the_others_waiting_for_seconds_and_no_start_from_going_on() {
+    let Some(home) = Home::new() else { return };
+    let target = home.target(None);
+    let dump = target.connect().await.unwrap();
+    dump.batch_execute("BEGIN; CREATE TABLE entry (id TEXT)").await.unwrap();
+    let store = home.store();
+    let trouble = store.trouble().unwrap();
+    assert!(trouble.detail().contains("such as a dump"), "{trouble:?}");
+    dump.batch_execute("ROLLBACK").await.unwrap();
+    while store.look_after().await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    store.run(count).await.unwrap();
+}
+
 #[test]
 fn tables_of_another_program_are_left_alone() {
     let Some(home) = Home::new() else { return };
