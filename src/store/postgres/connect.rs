@@ -72,6 +72,15 @@ pub(super) fn parse(url: &[u8], password: Option<&[u8]>, ca_file: Option<&Path>)
     if config.get_hosts().is_empty() || config.get_user().is_none() || config.get_dbname().is_none() {
         return Err(url_file("names no host, user or database", "name all three in the URL"));
     }
+    // A password is cut at its first @, and the rest of it would be shown as a name.
+    let has_at = |name: &str| name.contains('@');
+    if config.get_hosts().iter().any(|host| has_at(&name_of(host))) || config.get_dbname().is_some_and(has_at)
+    {
+        return Err(url_file(
+            "has an @ in the name of a host or of the database",
+            "write %40 for each @ in the user and the password, or put the password into the file of outbox.password_file",
+        ));
+    }
     if let Some(password) = password {
         config.password(password);
     }

@@ -38,6 +38,11 @@ fn what_is_no_url_of_a_database_is_refused_without_a_word_of_it() {
         "postgresql://u:hunter2@h/d?sslmode=hunter2",
         "postgresql://hunter2@/d",
         "postgresql://h/hunter2",
+        "postgresql://u:p@hunter2@h/d",
+        "postgresql://u:p@hunter2@h/d?sslmode=require",
+        "postgresql://u:p@hunter2,h@h/d",
+        "postgresql://u:p@/hunter2@h/d",
+        "postgresql://u:p@hunter2/hunter2@h/d?sslmode=require",
     ] {
         let refused = parse(url).err().unwrap();
         assert!(refused.starts_with("url_file ") && !refused.contains("hunter2"), "{refused}");
