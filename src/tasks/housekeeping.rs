@@ -42,7 +42,7 @@ pub(crate) async fn run(ledger: Ledger, pushes: Pushes, hub: Hub) {
         }
         if takes && since_kept >= HOUSEKEEPING {
             let kept = match ledger.holds("housekeeping", HOUSEKEEPING).await {
-                Ok(true) => ledger.housekeep().await,
+                Ok(true) => pushes.take_up().await.and(ledger.housekeep().await),
                 held => held.map(drop),
             };
             match kept {

@@ -118,6 +118,23 @@ impl Pushes {
         }
     }
 
+    /// Takes up what a gateway may have left that is gone: what it had not examined, and shares that it was to fetch.
+    pub(crate) async fn take_up(&self) -> Result<()> {
+        if !self.0.ledger.is_shared() {
+            return Ok(());
+        }
+        self.0.wake.notify_one();
+        let mut after = Some(0);
+        while let Some(from) = after {
+            let kept = self.0.ledger.quarantined(from).await?;
+            after = kept.last().map(|last| last.seq);
+            for push in kept.into_iter().filter(share::is_awaited) {
+                self.0.shares.take_up(push.id);
+            }
+        }
+        Ok(())
+    }
+
     /// Examines new pushes in order, and those in quarantine at the start and whenever keys change. Runs for ever.
     pub(crate) async fn run(&self, mut keys: Keyring) {
         // Keys may have been put right while nothing ran.

@@ -1,7 +1,7 @@
 //! Credentials that the hub only names: each is fetched from its data share and put into its message, which is then examined as any other.
 //!
 //! The message is durable before the hub is answered. Until its share is there it is in quarantine with the reason of the last attempt,
-//! and is tried again, after a start from the beginning.
+//! and is tried again, after a start from the beginning. What a gateway was to fetch that is gone, another one over the database takes up.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,7 +19,7 @@ use crate::destinations::TokenSource;
 use crate::destinations::drive::Outside;
 use crate::destinations::iam::IamToken;
 use crate::error::{Code, Error, Fault, Result};
-use crate::ledger::{KnownShare, Received};
+use crate::ledger::{KnownShare, Quarantined, Received};
 use crate::mosip::credential::event::Notification;
 use crate::mosip::credential::share::{self, DataShare, SHARE_LIMIT};
 use crate::mosip::websub::credential::CREDENTIAL;
@@ -141,6 +141,13 @@ impl Shares {
             wait.due = now;
         }
         drop(waiting);
+        self.queue.wake.notify_one();
+    }
+
+    /// `id`, which another gateway may be trying, is tried here too, once that one has had the time for it.
+    pub(super) fn take_up(&self, id: String) {
+        let due = Some(Instant::now() + 2 * DEADLINE);
+        self.queue.waiting().entry(id).or_insert(Wait { attempts: 0, due });
         self.queue.wake.notify_one();
     }
 
@@ -325,7 +332,16 @@ impl PushesInner {
 
 /// Nothing is wrong with the message: its share may be there later.
 fn may_come(error: &Error) -> bool {
-    is_ours(error) || matches!(error.fault(), Fault::Upstream | Fault::Partner)
+    is_ours(error) || is_of_mosip(error.fault())
+}
+
+/// Whether `push` is kept until its share is there.
+pub(super) fn is_awaited(push: &Quarantined) -> bool {
+    push.kind == CREDENTIAL.name && push.refusal.as_ref().is_some_and(|refusal| is_of_mosip(refusal.fault))
+}
+
+fn is_of_mosip(fault: Fault) -> bool {
+    matches!(fault, Fault::Upstream | Fault::Partner)
 }
 
 fn is_unset() -> Error {

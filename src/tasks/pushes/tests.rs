@@ -24,6 +24,8 @@ use crate::mosip::websub::Topics;
 use crate::mosip::websub::credential::CREDENTIAL;
 use crate::mosip::{credential, fake};
 use crate::random::Random;
+use crate::store::Store;
+use crate::store::memory::Shared;
 use crate::tasks::key_watch::watch;
 
 const KEYS: &str = "tests/vectors/keys";
@@ -80,6 +82,37 @@ impl Home {
         let dir = tempfile::tempdir().unwrap();
         let keys = Self::watched(dir.path());
         Self::with_shares(dir, keys, place, outside)
+    }
+
+    /// One of several gateways over `rows`, whose outbox is sealed under the key of `folder`. It runs, and has nothing to do.
+    pub(super) async fn among(
+        rows: &Shared,
+        folder: &Path,
+        place: Option<share::Settings>,
+        outside: Arc<Script>,
+    ) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let keys = Self::watched(dir.path());
+        let store = Store::new(rows.clone());
+        let ledger = Ledger::over(&folder.join("outbox.key"), &rows.0, store, Random::seeded(1), false);
+        let home = Self::over(dir, keys, ledger, place, outside);
+        let (pushes, keys) = (home.pushes.clone(), home.keys.clone());
+        tokio::spawn(async move { pushes.run(keys).await });
+        let (pushes, hub) = (home.pushes.clone(), home.pushes.0.hub.clone());
+        tokio::spawn(housekeeping::run(home.ledger.clone(), pushes, hub));
+        tokio::time::sleep(Duration::from_secs(90)).await;
+        home
+    }
+
+    /// A message is delivered without anything being done about it.
+    pub(super) async fn is_delivered(&self) {
+        let delivered = async {
+            while self.ledger.undelivered_count().await.unwrap().0 == 0 {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        };
+        // The time is virtual, and goes on while a thread verifies.
+        tokio::time::timeout(Duration::from_hours(30), delivered).await.expect("nobody takes it up");
     }
 
     /// Another process with the same outbox.
@@ -212,6 +245,19 @@ async fn a_push_without_the_value_that_it_is_for_is_kept_and_told_to_nobody() {
     }
     assert_eq!(home.ledger.quarantined(0).await.unwrap().len(), 4);
     assert!(home.ledger.undelivered(0, 10).await.unwrap().0.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_gateway_that_is_gone_had_not_examined_another_one_examines() {
+    let (rows, folder) = (Shared::default(), tempfile::tempdir().unwrap());
+    let home = Home::among(&rows, folder.path(), None, Arc::new(Script::new([]))).await;
+    std::fs::copy(key("mosip.crt.pem"), home.dir.path().join("mosip.crt")).unwrap();
+    home.keys.reload().await;
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    // As the other one stores it, which nobody is told of.
+    home.ledger.receive(BIRTH_NID, push(), Sender::Known).await.unwrap();
+    home.is_delivered().await;
+    assert!(home.ledger.quarantined(0).await.unwrap().is_empty());
 }
 
 #[tokio::test]

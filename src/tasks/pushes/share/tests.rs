@@ -8,6 +8,7 @@ use crate::config::TokenKind;
 use crate::crypto::secret::SecretBytes;
 use crate::destinations::fake::{Script, is_away, is_silent, says};
 use crate::ledger::Sender;
+use crate::store::memory::Shared;
 
 const PLACE: &str = "https://api.example.org/v1/datashare/";
 
@@ -264,6 +265,21 @@ async fn after_a_start_a_share_that_was_not_there_is_fetched_while_other_message
     }
     assert!(home.ledger.quarantined(0).await.unwrap().is_empty());
     running.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_share_that_a_gateway_was_to_fetch_which_is_gone_is_fetched_by_another_one() {
+    let (body, sealed) = shared(&format!("{PLACE}key"));
+    let (rows, folder) = (Shared::default(), tempfile::tempdir().unwrap());
+    let outside = Arc::new(Script::new([is_away(), says(200, &sealed)]));
+    let other = Home::among(&rows, folder.path(), place(), Arc::clone(&outside)).await;
+    // As it is kept by the one, which does not live to try again.
+    let id = other.ledger.receive(CREDENTIAL, body, Sender::Known).await.unwrap();
+    let reason = Error::new(Code::Upstream, "no connection");
+    other.ledger.quarantine(id, (&reason).into()).await.unwrap();
+    other.is_delivered().await;
+    assert!(other.ledger.quarantined(0).await.unwrap().is_empty());
+    assert_eq!(outside.sent.lock().unwrap().len(), 2, "it is away at first");
 }
 
 #[tokio::test]
