@@ -197,7 +197,7 @@ impl Worker {
     /// Why it failed, if it did.
     async fn make(&self, leased: Leased, until: watch::Receiver<Instant>, signs: &Signs) -> Option<Code> {
         let Leased { held, attempts, work, .. } = leased;
-        let keeper = Kept { ledger: &self.ledger, held: &held };
+        let keeper = Kept { ledger: &self.ledger, held: &held, until: until.clone() };
         let outcome = tokio::select! {
             biased;
             outcome = drive(&*self.outside, &self.steps, work, &keeper) => outcome,
@@ -337,11 +337,18 @@ impl Drop for Watched {
 struct Kept<'a> {
     ledger: &'a Ledger,
     held: &'a Held,
+    /// As [`Attempt::until`].
+    until: watch::Receiver<Instant>,
 }
 
 impl Keep for Kept<'_> {
     fn keep<'a>(&'a self, progress: &'a Progress, news: Option<News>) -> BoxFuture<'a, Result<bool>> {
-        self.ledger.advance(self.held, progress, news).boxed()
+        async {
+            let is_kept = self.ledger.advance(self.held, progress, news).await?;
+            // Where the process stood still meanwhile, another gateway may have the row, and make the call.
+            Ok(is_kept && Instant::now() < *self.until.borrow())
+        }
+        .boxed()
     }
 }
 

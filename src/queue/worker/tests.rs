@@ -129,6 +129,10 @@ impl Bench {
 
     /// Its store answers after `latency`; `seed` decides how long failed attempts wait.
     fn slow(concurrency: usize, latency: Duration, seed: u64) -> Self {
+        Self::making(Arc::new(Post), concurrency, latency, seed)
+    }
+
+    fn making(steps: Arc<dyn Steps>, concurrency: usize, latency: Duration, seed: u64) -> Self {
         let (memory, refuses, hangs) = (Memory::default(), Arc::default(), Arc::default());
         let (refusing, hanging) = (Arc::clone(&refuses), Arc::clone(&hangs));
         let store = Store::new(Disk { memory: memory.clone(), refuses: refusing, hangs: hanging, latency });
@@ -138,7 +142,7 @@ impl Bench {
         let upstream = Arc::new(Upstream::default());
         let worker = Worker {
             lane: lane(),
-            steps: Arc::new(Post),
+            steps,
             ledger: ledger.clone(),
             outside: Arc::clone(&upstream) as Arc<_>,
             health: Health::new(
@@ -306,6 +310,32 @@ async fn a_store_that_hangs_keeps_no_call_from_being_broken_off_before_its_lease
     bench.upstream.may_end.notify_one();
     sleep(Duration::from_secs(10)).await;
     assert_eq!(bench.upstream.ended.load(Ordering::SeqCst), 0, "another gateway may make the call by now");
+}
+
+/// As [`Post`], and what precedes the call is stored. With how often it was asked.
+struct Keeping(Arc<AtomicUsize>);
+
+impl Steps for Keeping {
+    fn next(&self, work: &Work) -> Result<Step> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        let Step::Call(mut call) = Post.next(work)? else { panic!("it calls") };
+        call.before = Some(Progress::default());
+        Ok(Step::Call(call))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_stands_still_before_a_call_until_its_lease_has_ended_does_not_make_it() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let bench = Bench::making(Arc::new(Keeping(Arc::clone(&asked))), 1, Duration::from_millis(300), 1);
+    bench.queue("a").await;
+    bench.until(async || asked.load(Ordering::SeqCst) == 1).await;
+    // All of its timers are due at once.
+    tokio::time::advance(LEASE * 2).await;
+    bench.has_begun(1).await;
+    assert_eq!((asked.load(Ordering::SeqCst), bench.row("a").await.attempts), (2, 2));
+    bench.upstream.may_end.notify_one();
+    bench.is_done("a").await;
 }
 
 #[tokio::test(start_paused = true)]
