@@ -4,6 +4,7 @@ use std::fs::Metadata;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use zeroize::Zeroizing;
@@ -31,6 +32,10 @@ pub(super) struct Keys {
     opened: RwLock<Option<Opened>>,
     /// The key file as it was when it was last seen to hold the key that seals; none: it has not been read yet.
     seen: Mutex<Option<Stamp>>,
+    /// When the key file was last read, on the clock that gateways share.
+    pub(super) read_at: AtomicI64,
+    /// Whether it held a key then, or before, that was new here, which nobody has been told yet.
+    pub(super) has_new: AtomicBool,
 }
 
 /// What is known once the database has been opened.
@@ -55,7 +60,8 @@ struct Stamp {
 
 impl Keys {
     pub(super) fn new(database: Location, key_file: PathBuf) -> Self {
-        Self { database, key_file, opened: RwLock::new(None), seen: Mutex::new(None) }
+        let (opened, seen, read_at, has_new) = Default::default();
+        Self { database, key_file, opened, seen, read_at, has_new }
     }
 
     /// [`Code::Storage`] before the database could be opened.

@@ -329,14 +329,15 @@ impl Rules {
         let rules = Arc::clone(self);
         let (now, wall, trace) = (self.keys.uptime(), self.clock.now(), trace::of_task());
         move |tx| {
-            let shared = tx.clock()?;
-            if let Some(shared) = shared {
-                rules.keys.follow(shared);
-            }
+            let shared = tx.clock()?.inspect(|now| rules.keys.follow(*now));
             let now = shared.unwrap_or(now);
             let Opened { vault, identity_key, .. } = rules.keys.opened()?;
             let (tx, trace) = (RefCell::new(tx), RefCell::new(trace.clone()));
-            job(&Book { tx, rules: &rules, vault, identity_key, now, wall, trace })
+            let mut book = Book { tx, rules: &rules, vault, identity_key, now, wall, trace };
+            if shared.is_some() {
+                book.catch_up()?;
+            }
+            job(&book)
         }
     }
 }

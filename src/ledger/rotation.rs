@@ -2,6 +2,7 @@
 //! another one which lives does not have yet.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -16,6 +17,8 @@ use crate::store::GatewayRow;
 const LIVES: Duration = Duration::from_secs(30);
 /// How many seconds a gateway that lives has to say so again.
 const LOOKS: u32 = 15;
+/// How long a gateway goes on without reading its key file: shorter than others wait for it to say that it lives.
+const READ_FOR: Duration = Duration::from_secs(12);
 
 impl Ledger {
     /// Reads `outbox.key_file` again, where gateways share it; whether it holds a key that is new here. What was read before goes on
@@ -26,10 +29,7 @@ impl Ledger {
         }
         let Ok(fresh) = self.rules.keys.load() else { return Ok(false) };
         let fresh = Arc::new(fresh);
-        let (has_new, waits_for) = self.run(move |book| book.take_keys(&fresh)).await?;
-        if has_new {
-            tracing::info!("outbox.key_file holds a new key, which opens rows from now on");
-        }
+        let waits_for = self.run(move |book| book.take_keys(&fresh)).await?;
         let mut waited = self.rules.waits_for.lock().await;
         if waits_for.is_some() && *waited != waits_for {
             tracing::warn!(
@@ -38,7 +38,7 @@ impl Ledger {
             );
         }
         *waited = waits_for;
-        Ok(has_new)
+        Ok(self.rules.keys.has_new.swap(false, Ordering::Relaxed))
     }
 
     /// [`Code::Storage`] while another gateway that lives seals under another key than `tag`. One lives if it says so while we look.
@@ -66,32 +66,49 @@ impl Ledger {
 }
 
 impl Book<'_> {
-    /// The keys of `fresh` open from now on, beside those that did; the first seals once every gateway that lives opens with it. Whether
-    /// one is new, and the host of a gateway that lacks the first.
-    fn take_keys(&self, fresh: &Vault) -> Result<(bool, Option<String>)> {
+    /// Reads the key file again where this gateway has not done so for long, since it was stopped or cut off: a rekey that did not wait for
+    /// it may have come between, and what it sealed under the former key would be left.
+    pub(super) fn catch_up(&mut self) -> Result<()> {
+        let keys = &self.rules.keys;
+        if self.now - keys.read_at.load(Ordering::Relaxed) > to_millis(READ_FOR)
+            && let Ok(fresh) = keys.load()
+        {
+            self.take_keys(&fresh)?;
+            self.vault = keys.opened()?.vault;
+        }
+        Ok(())
+    }
+
+    /// The keys of `fresh` open from now on, beside those that did; the first seals once every gateway that lives opens with it. The host of
+    /// one that lacks it.
+    fn take_keys(&self, fresh: &Vault) -> Result<Option<String>> {
         let (Some(first), Some(in_use)) = (fresh.sealing_key(), self.vault.sealing_key()) else {
-            return Ok((false, None));
+            return Ok(None);
         };
-        if !fresh.holds(in_use) {
-            return Ok((false, None));
+        self.rules.keys.read_at.store(self.now, Ordering::Relaxed);
+        let since = self.now - to_millis(LIVES);
+        let lives = |row: &GatewayRow| row.seen_at >= since;
+        // Where the key in use was taken out, it is a wrong file, unless another gateway has come to seal under its first key.
+        if !fresh.holds(in_use) && self.others(|row| lives(row) && seals_under(row, first))?.is_empty() {
+            return Ok(None);
         }
         let mut next = fresh.followed_by(&self.vault);
         let mut lacking = None;
         if first != in_use {
-            let since = self.now - to_millis(LIVES);
-            lacking = self.others(|row| row.seen_at >= since && !opens_with(row, first))?.pop();
+            lacking = self.others(|row| lives(row) && !opens_with(row, first))?.pop();
             if lacking.is_some() {
                 next = next.led_by(in_use);
             }
         }
-        let has_new = next.tags().any(|tag| !self.vault.holds(tag));
-        if has_new {
+        if next.tags().any(|tag| !self.vault.holds(tag)) {
+            self.rules.keys.has_new.store(true, Ordering::Relaxed);
+            tracing::info!("outbox.key_file holds a new key, which opens rows from now on");
             self.look_again()?;
         }
         if !next.tags().eq(self.vault.tags()) {
             self.rules.keys.replace(Arc::new(next));
         }
-        Ok((has_new, lacking.map(|row| row.host)))
+        Ok(lacking.map(|row| row.host))
     }
 
     /// The other gateways of which `is_meant` holds.

@@ -115,3 +115,35 @@ async fn a_row_under_a_key_that_a_gateway_does_not_have_yet_waits_and_goes_once_
     assert_eq!(leased(&other).await, 1);
     assert_eq!(other.unreadable().get("entry"), None);
 }
+
+#[tokio::test]
+async fn a_gateway_that_stood_still_while_the_key_was_replaced_seals_under_the_new_one_at_once() {
+    let Some(home) = Home::new() else { return };
+    let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    let [early, late, fresh] = folders.each_ref().map(|folder| folder.path());
+    make_key(early);
+    make_key(fresh);
+    let key = |folder: &Path| std::fs::read(folder.join("outbox.key")).unwrap();
+    let (old, new) = (key(early), key(fresh));
+    give(late, &[&old]);
+    let (one, other) = (ledger(&home, early), ledger(&home, late));
+    accept(&one, "c1").await;
+    other.beat().await.unwrap();
+
+    // The other one stands still from here on, so that nothing waits for it.
+    home.sql("UPDATE clock SET value=value + 60000");
+    for folder in [early, late] {
+        give(folder, &[&new, &old]);
+    }
+    assert!(one.read_keys_again().await.unwrap());
+    one.beat().await.unwrap();
+    tokio::time::pause();
+    one.rekey().await.unwrap();
+    tokio::time::resume();
+    for folder in [early, late] {
+        give(folder, &[&new]);
+    }
+
+    accept(&other, "c2").await;
+    assert_eq!(leased(&ledger(&home, fresh)).await, 2, "under the new key, which alone is left");
+}
