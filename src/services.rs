@@ -17,7 +17,7 @@ use crate::destinations::packets::Packets;
 use crate::destinations::{self, Destinations, EventRoutes, Listed, Rows};
 use crate::error::{Error, Result};
 use crate::keys::Keyring;
-use crate::ledger::{Confirmations, Ledger, LegacyPosts, Publications};
+use crate::ledger::{Confirmations, Ledger, LegacyPosts, Publications, Task};
 use crate::mosip::credential::Credentials;
 use crate::mosip::envelope::Policy;
 use crate::pool::Pool;
@@ -187,7 +187,7 @@ impl Services {
     pub(crate) async fn run(self, mut stop: watch::Receiver<bool>, keys: Keyring) {
         let Self { ledger, engine, pushes, hub, subscriptions, reconciler, .. } = self;
         let mut tasks = JoinSet::new();
-        let (others, of_hub) = (pushes.clone(), hub.clone());
+        let (others, of_hub, held) = (pushes.clone(), hub.clone(), ledger.clone());
         tasks.spawn(supervised("housekeeping", move || {
             housekeeping::run(ledger.clone(), others.clone(), of_hub.clone())
         }));
@@ -216,6 +216,8 @@ impl Services {
             let _ = stop.wait_for(|stop| *stop).await;
             tasks.shutdown().await;
             hub.stop().await;
+            // Of what is to be compared with OpenCRVS, the term says when; a look at its webhooks that was cut off may be under way there.
+            let _ = held.let_go(Task::Housekeeping).await;
         };
         tokio::join!(moving, stopped);
     }

@@ -66,10 +66,19 @@ impl Ledger {
         self.run(move |book| topics.iter().map(|topic| Ok((*topic, book.hub_topic(topic)?))).collect()).await
     }
 
-    /// Keeps these for the next start.
-    pub(crate) async fn keep_hub_topics(&self, topics: Vec<(&'static str, HubTopic)>) -> Result<()> {
-        self.run(move |book| topics.iter().try_for_each(|(topic, kept)| book.keep_hub_topic(topic, kept)))
-            .await
+    /// Keeps these for the next start; `with_heard`: what [`Self::hear_hub_words`] gave last counts in them, and is heard no more.
+    pub(crate) async fn keep_hub_topics(
+        &self,
+        topics: Vec<(&'static str, HubTopic)>,
+        with_heard: bool,
+    ) -> Result<()> {
+        self.run(move |book| {
+            if with_heard {
+                book.forget_heard()?;
+            }
+            topics.iter().try_for_each(|(topic, kept)| book.keep_hub_topic(topic, kept))
+        })
+        .await
     }
 
     /// By what a subscription is known again that these `parts` make, such as its secret: the first 64 bits of an HMAC under the identity

@@ -14,6 +14,7 @@ pub(crate) mod entry;
 pub(crate) mod fake;
 mod gateways;
 mod holds;
+mod housekeeping;
 mod hub;
 mod idempotency;
 mod identity;
@@ -60,6 +61,7 @@ pub(crate) use self::answers::{Answer, AnswerDetails};
 pub(crate) use self::channels::ChannelNote;
 pub(crate) use self::confirmations::Confirmations;
 pub(crate) use self::gateways::Neighbour;
+pub(crate) use self::holds::{Hold, Task};
 pub(crate) use self::hub::{HubTopic, KeptDoubt, Publications};
 pub(crate) use self::idempotency::IdempotencyKey;
 pub(crate) use self::import::{Imported, MOST_AT_ONCE, UnusableRow};
@@ -80,7 +82,7 @@ use self::ready::{Queued, Ready};
 use self::settings::{Outbox, Quarantine};
 use self::unreadable::Unreadable;
 use self::vault::{Place, Vault, VaultError};
-use crate::clock::{Clock, Timestamp, to_millis};
+use crate::clock::{Clock, Timestamp};
 use crate::crypto::hmac::HmacKey;
 use crate::crypto::secret;
 use crate::error::{Code, Error, Result};
@@ -94,6 +96,8 @@ const SETTLED_BACKLOG: usize = 1024;
 pub(crate) struct Ledger {
     store: Store,
     rules: Arc<Rules>,
+    /// What is done counts only while this gateway has it; `None`: in any case.
+    hold: Option<Hold>,
 }
 
 /// All but the rows. A job of the store holds this and never the store: the thread that drops the last handle of the store waits for the
@@ -172,7 +176,7 @@ impl Ledger {
             rekeying: tokio::sync::Mutex::default(),
             waits_for: tokio::sync::Mutex::default(),
         };
-        Ok(Self { store, rules: Arc::new(rules) })
+        Ok(Self { store, rules: Arc::new(rules), hold: None })
     }
 
     /// Over the database that `outbox` names, which this process alone owns from then on.
@@ -232,40 +236,6 @@ impl Ledger {
         Ok(())
     }
 
-    /// Writes the outbox's clock, forgets what is older than `outbox.retention` and `outbox.remember`, and parks what has waited longer
-    /// than `outbox.give_up_after`.
-    pub(crate) async fn housekeep(&self) -> Result<()> {
-        self.look_after().await?;
-        let Outbox { retention, remember, give_up_after, .. } = self.rules.outbox;
-        self.run(move |book| {
-            if book.tx().clock()?.is_none() {
-                book.tx().set_number(keys::UPTIME, book.now)?;
-            }
-            book.tx().forget(book.now - to_millis(retention), book.now - to_millis(remember))?;
-            book.forget_twice()?;
-            book.forget_deliveries(retention)
-        })
-        .await?;
-        self.erase_record_tokens().await?;
-        self.store.empty_log().await?;
-        let refused = self.refuse_aged_records(give_up_after).await?;
-        if refused > 0 {
-            tracing::warn!(
-                records = refused,
-                "records of jobs that waited longer than outbox.give_up_after are refused"
-            );
-        }
-        self.report_silent().await?;
-        let parked = self.park_aged(give_up_after).await?;
-        if parked > 0 {
-            tracing::warn!(
-                entries = parked,
-                "entries that waited longer than outbox.give_up_after are parked"
-            );
-        }
-        Ok(())
-    }
-
     /// `outbox.lease`
     pub(crate) fn lease_time(&self) -> Duration {
         self.rules.outbox.lease
@@ -291,7 +261,7 @@ impl Ledger {
         &self,
         job: impl Fn(&Book<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let job = self.rules.job(job);
+        let job = self.rules.job(self.hold, job);
         self.store.run(job).await
     }
 
@@ -301,7 +271,7 @@ impl Ledger {
         locks: Vec<String>,
         job: impl Fn(&Book<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let job = self.rules.job(job);
+        let job = self.rules.job(self.hold, job);
         self.store.take(locks, job).await
     }
 
@@ -324,6 +294,7 @@ impl Rules {
     /// A job of the store, under the keys that are current when it runs: a rekey may have come between.
     fn job<T>(
         self: &Arc<Self>,
+        hold: Option<Hold>,
         job: impl Fn(&Book<'_>) -> Result<T> + Send + 'static,
     ) -> impl Fn(&mut dyn Tx) -> Result<T> + Send + 'static {
         let rules = Arc::clone(self);
@@ -337,6 +308,7 @@ impl Rules {
             if shared.is_some() {
                 book.catch_up()?;
             }
+            hold.map_or(Ok(()), |hold| book.still_holds(hold))?;
             job(&book)
         }
     }

@@ -12,6 +12,8 @@ use crate::error::Result;
 
 /// What the holder of the subscriptions has not heard yet.
 const WORDS: &str = "hub-words";
+/// What it has heard, and has not kept yet.
+const HEARD: &str = "hub-heard";
 /// How the subscriptions stand, as their holder shows it.
 const SHOWN: &str = "hub-shown";
 /// The lock of a question, which anybody may ask: no event waits for it.
@@ -90,14 +92,20 @@ impl Ledger {
         self.run(move |book| book.tell_holder(words.clone(), add)).await
     }
 
-    /// What other gateways have told the holder since it last heard them, in order.
+    /// What other gateways have told the holder, in order: the same again, whoever holds the subscriptions then, until it is kept what came of
+    /// it, as [`Self::keep_hub_topics`] does.
     pub(crate) async fn hear_hub_words<W: Serialize + DeserializeOwned + Send + 'static>(
         &self,
     ) -> Result<Vec<W>> {
         self.run(|book| {
+            let heard: Vec<W> = book.noted(HEARD)?.unwrap_or_default();
+            if !heard.is_empty() {
+                return Ok(heard);
+            }
             let words: Vec<W> = book.noted(WORDS)?.unwrap_or_default();
             if !words.is_empty() {
-                book.note(WORDS, &Vec::<W>::new())?;
+                book.note(HEARD, &words)?;
+                book.note(WORDS, &[(); 0])?;
             }
             Ok(words)
         })
@@ -146,6 +154,11 @@ impl Book<'_> {
         let until = self.tx().number(&of_topic("asks", topic))?.unwrap_or_default();
         let (is_end, until) = (until < 0, until.saturating_abs());
         Ok((until > self.now).then(|| HubRequest { is_end, lasts: between(self.now, until) }))
+    }
+
+    /// What was heard is kept now.
+    pub(super) fn forget_heard(&self) -> Result<()> {
+        self.note(HEARD, &[(); 0])
     }
 
     fn tell_holder<W: Serialize + DeserializeOwned>(

@@ -6,10 +6,12 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::hub::Hub;
 use super::pushes::Pushes;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Task};
 
 /// How often the clock is written and old rows are forgotten.
 const HOUSEKEEPING: Duration = Duration::from_mins(1);
+/// How long one gateway does that for all, where it does not go on.
+const TERM: Duration = Duration::from_mins(2);
 /// How often the other gateways over the database are told that this one lives, and the key file that they share is read again.
 const BEAT: Duration = Duration::from_secs(10);
 /// How often the files of the outbox are looked after, and a disk that refused is tried.
@@ -41,8 +43,8 @@ pub(crate) async fn run(ledger: Ledger, pushes: Pushes, hub: Hub) {
             }
         }
         if takes && since_kept >= HOUSEKEEPING {
-            let kept = match ledger.holds("housekeeping", HOUSEKEEPING).await {
-                Ok(true) => pushes.take_up().await.and(ledger.housekeep().await),
+            let kept = match ledger.hold(Task::Housekeeping, TERM).await {
+                Ok(Some(hold)) => pushes.take_up().await.and(ledger.under(hold).housekeep().await),
                 held => held.map(drop),
             };
             match kept {

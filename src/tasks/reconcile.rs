@@ -11,7 +11,7 @@ use crate::clock::{Clock, Timestamp, to_millis};
 use crate::destinations::drive::Outside;
 use crate::destinations::opencrvs::Search;
 use crate::error::{Code, Error, Result};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Task};
 use crate::opencrvs::event::EventKind;
 use crate::opencrvs::search::{Asked, PAGE};
 
@@ -119,7 +119,7 @@ impl Reconciler {
         sleep(FIRST).await;
         loop {
             // Another gateway looks, or the outbox cannot be asked.
-            if !matches!(self.0.ledger.holds("reconcile", every).await, Ok(true)) {
+            if !matches!(self.0.ledger.hold(Task::Reconcile, every).await, Ok(Some(_))) {
                 sleep(FIRST.min(every)).await;
                 continue;
             }

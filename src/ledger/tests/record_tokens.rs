@@ -1,6 +1,7 @@
 //! The record tokens of OpenCRVS 1.9: which are kept, for how long, and what becomes of them.
 
 use super::*;
+use crate::clock::to_millis;
 use crate::opencrvs::record_token::{KeptToken, RecordToken};
 use crate::opencrvs::registration::Registration;
 use crate::registration::Subject;

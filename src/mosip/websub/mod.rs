@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue, Uri, header};
 use serde::Deserialize;
 use serde_json::json;
 
+pub(crate) use self::status::readable;
 pub(crate) use self::subscription::{
     AWAY, Answer, Denial, Mode, is_already_registered, lease, read_answer, request,
 };

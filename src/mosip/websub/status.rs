@@ -186,7 +186,7 @@ fn registration_id<'a>(text: &'a str, at: &str, name: &str) -> Result<&'a str> {
 }
 
 /// `text` of MOSIP as a person may be shown it: on one line, of at most [`LONGEST_REASON`] characters, each of them visible where it stands.
-pub(super) fn readable(text: &str) -> String {
+pub(crate) fn readable(text: &str) -> String {
     let mut characters = text.trim().chars().map(|c| if turns_or_controls(c) { ' ' } else { c });
     let mut shown: String = characters.by_ref().take(LONGEST_REASON).collect();
     if characters.next().is_some() {

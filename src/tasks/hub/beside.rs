@@ -1,7 +1,7 @@
 //! Several gateways over one database: one of them holds the subscriptions at MOSIP's hub, which may ask and tell any of them. The others
-//! answer its questions from what the holder shares, tell the holder what they hear, and show what it shows.
+//! answer its questions from what the holder shares, tell the holder what they hear, and show what it shows. A gateway that is cut off from the
+//! database does not know that another one holds them by then: nothing that it keeps counts, and what it heard it tells once it is back.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,17 +10,15 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::doubts::SHORTEST_TRIES;
 use super::kept::Noted;
-use super::state::{Refused, Requests, Standing, State, Subscription};
+use super::state::{Refused, Requests, Standing, Subscription};
 use super::word::Word;
-use super::{Gap, Hub, HubInner, LOOK, Subscriber, UNKNOWN, may_settle};
+use super::{Gap, Hub, HubInner, LOOK, Subscriber, UNKNOWN, may_settle, mode_of};
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::ledger::HubRequest;
 use crate::ledger::entry::Refusal;
+use crate::ledger::{Hold, HubRequest, Ledger, Task};
 use crate::mosip::websub::{self, Mode};
 
-/// What the gateways hold it as.
-const TASK: &str = "hub";
 /// How often the gateways hear of each other at least.
 const EXCHANGE: Duration = Duration::from_secs(5);
 /// How long a request to the hub may take, with that for its token.
@@ -31,9 +29,8 @@ const UNNAMED_LEFT: Duration = Duration::from_mins(1);
 /// What one gateway among several keeps.
 #[derive(Default)]
 pub(super) struct Beside {
-    holds: AtomicBool,
-    /// What the holder is to hear.
-    words: Mutex<Vec<Word>>,
+    /// `None`: another gateway holds the subscriptions, as far as this one knows.
+    hold: Mutex<Option<Hold>>,
     /// How everything stands, as the holder shows it.
     shown: Mutex<Vec<ShownTopic>>,
     shown_refused: Mutex<Option<Refused>>,
@@ -81,14 +78,9 @@ impl Shown {
 }
 
 impl Beside {
-    /// Whether this gateway holds the subscriptions.
+    /// Whether this gateway holds the subscriptions, as far as it knows.
     pub(super) fn holds(&self) -> bool {
-        self.holds.load(Ordering::Relaxed)
-    }
-
-    /// Keeps what the holder is to hear.
-    pub(super) fn say(&self, word: Word) {
-        Word::add(&mut locked(&self.words), word);
+        locked(&self.hold).is_some()
     }
 
     /// How everything stands, as the holder shows it; topics of which it shows nothing as they stand in `ours`.
@@ -111,15 +103,12 @@ impl Hub {
         if self.verify(mode, topic, lease) {
             return true;
         }
-        let HubInner { beside, subscriber, topics, ledger, .. } = &*self.0;
+        let HubInner { beside, subscriber, ledger, .. } = &*self.0;
         let is_shared = beside.is_some() && subscriber.is_some();
-        let setting = topics.set().find(|(_, ours)| *ours == topic).map(|(setting, _)| setting);
-        let is_end = mode == Mode::Unsubscribe.as_str();
-        let is_known = is_end || mode == Mode::Subscribe.as_str();
-        let Some(setting) = setting.filter(|_| is_shared && is_known) else { return false };
-        let lease = websub::lease(lease).as_secs();
-        let word = Word::Verified { topic: setting.to_owned(), is_end, lease };
-        let verified = ledger.verify_shared(setting, is_end, (word, Word::add)).await;
+        let setting = self.0.setting_of_topic(topic).filter(|_| is_shared);
+        let Some((setting, mode)) = setting.zip(mode_of(mode)) else { return false };
+        let word = Word::verified(setting, mode, websub::lease(lease));
+        let verified = ledger.verify_shared(setting, mode == Mode::Unsubscribe, (word, Word::add)).await;
         if let Err(error) = &verified {
             tracing::error!(
                 topic = setting,
@@ -148,32 +137,21 @@ impl Hub {
         let mut noted: Option<Noted> = None;
         let mut exchanged: Option<Instant> = None;
         let mut shown = Kept::default();
+        *locked(&beside.hold) = None;
         loop {
             if exchanged.is_none_or(|at| at.elapsed() >= LOOK) {
                 exchanged = Some(Instant::now());
-                match self.0.ledger.holds(TASK, self.0.term()).await {
-                    Ok(true) if noted.is_none() => {
-                        *self.0.state() = self.0.fresh();
-                        self.0.look_back(subscriber).await;
-                        beside.holds.store(true, Ordering::Relaxed);
-                        noted = Some(Noted::default());
-                        tracing::info!("this gateway holds the subscriptions at MOSIP's hub");
-                    }
-                    Ok(holds) if !holds => {
-                        beside.holds.store(false, Ordering::Relaxed);
-                        if noted.take().is_some() {
-                            *self.0.state() = self.0.fresh();
-                            tracing::warn!("another gateway holds the subscriptions at MOSIP's hub now");
-                        }
-                    }
-                    Ok(_) => {}
+                let Ok(hold) = self.0.ledger.hold(Task::Hub, self.0.term()).await else {
                     // What is not known is not asked for.
-                    Err(_) => {
-                        sleep(LOOK).await;
-                        continue;
-                    }
+                    sleep(LOOK).await;
+                    continue;
+                };
+                if hold != *locked(&beside.hold) {
+                    self.0.change(subscriber, beside, hold).await;
+                    noted = hold.map(|_| Noted::default());
+                    shown = Kept::default();
                 }
-                if let Err(error) = self.exchange(beside).await {
+                if let Err(error) = self.0.exchange(beside, noted.as_mut()).await {
                     tracing::error!(
                         code = error.code().as_str(),
                         "the gateways cannot hear of each other what MOSIP's hub says"
@@ -184,7 +162,10 @@ impl Hub {
                 Some(noted) => {
                     self.0.go_on(subscriber, noted).await;
                     let now = self.0.state().shown().kept();
-                    if now != shown && self.0.ledger.show_hub(now.clone()).await.is_ok() {
+                    if now != shown
+                        && let Ok(ours) = self.0.ours()
+                        && ours.show_hub(now.clone()).await.is_ok()
+                    {
                         shown = now;
                     }
                 }
@@ -195,33 +176,71 @@ impl Hub {
             }
         }
     }
+}
 
-    /// What was heard goes to the holder; who is not shows what the holder shows.
-    async fn exchange(&self, beside: &Beside) -> Result<()> {
-        let HubInner { ledger, .. } = &*self.0;
-        ledger.serve_hub(self.0.clock.now(), SHORTEST_TRIES).await?;
-        let words = std::mem::take(&mut *locked(&beside.words));
-        if !words.is_empty()
-            && let Err(error) = ledger.tell_hub_holder(words.clone(), Word::add).await
-        {
-            words.into_iter().for_each(|word| beside.say(word));
-            return Err(error);
+impl HubInner {
+    /// The ledger of the one gateway that keeps how the subscriptions stand. Else another one does, beside this one.
+    pub(super) fn ours(&self) -> std::result::Result<Ledger, &Beside> {
+        let Some(beside) = &self.beside else { return Ok(self.ledger.clone()) };
+        let hold = *locked(&beside.hold);
+        hold.map(|hold| self.ledger.under(hold)).ok_or(beside)
+    }
+
+    /// This gateway holds the subscriptions from now on, or another one does. Even where this one held them before, another one may have done so
+    /// in between: what is kept is read anew, and what was said to this gateway and is not kept is heard once more.
+    async fn change(&self, subscriber: &Subscriber, beside: &Beside, hold: Option<Hold>) {
+        let held = locked(&beside.hold).take();
+        self.state().forget(&self.topics);
+        beside.requests.lock().await.clear();
+        if hold.is_none() {
+            if held.is_some() {
+                tracing::warn!("another gateway holds the subscriptions at MOSIP's hub now");
+            }
+            return;
         }
-        if beside.holds() {
-            ledger.hear_hub_words().await?.into_iter().for_each(|word| self.hear(word));
-            return self.0.share_requests().await;
+        self.look_back(subscriber).await;
+        let said = self.state().said().to_vec();
+        said.into_iter().for_each(|word| self.hear(word));
+        *locked(&beside.hold) = hold;
+        tracing::info!("this gateway holds the subscriptions at MOSIP's hub");
+    }
+
+    /// What was said goes to the holder, of which `noted` is; who is not shows what the holder shows.
+    async fn exchange(&self, beside: &Beside, noted: Option<&mut Noted>) -> Result<()> {
+        self.ledger.serve_hub(self.clock.now(), SHORTEST_TRIES).await?;
+        if let (Ok(ours), Some(noted)) = (self.ours(), noted) {
+            if !noted.has_heard {
+                let words = ours.hear_hub_words().await?;
+                noted.has_heard = !words.is_empty();
+                words.into_iter().for_each(|word| self.hear(word));
+            }
+            return self.share_requests().await;
         }
-        let Kept { topics, refused } = ledger.shown_hub().await?.unwrap_or_default();
+        self.tell().await?;
+        let Kept { topics, refused } = self.ledger.shown_hub().await?.unwrap_or_default();
         *locked(&beside.shown) = topics;
         *locked(&beside.shown_refused) = refused;
         Ok(())
     }
-}
 
-impl HubInner {
-    /// Nothing is known yet.
-    fn fresh(&self) -> State {
-        State::new(&self.topics, self.renew_every)
+    /// The holder is to hear what was said to this gateway and is not kept.
+    async fn tell(&self) -> Result<()> {
+        let words = self.state().take_said();
+        if words.is_empty() {
+            return Ok(());
+        }
+        let told = self.ledger.tell_hub_holder(words.clone(), Word::add).await;
+        if told.is_err() {
+            words.into_iter().for_each(|word| self.say(|| word));
+        }
+        told
+    }
+
+    /// This gateway takes part no longer.
+    pub(super) async fn part(&self) {
+        // Where that fails, the hold ends by itself.
+        let _ = self.tell().await;
+        let _ = self.ledger.let_go(Task::Hub).await;
     }
 
     /// How long another gateway waits before it takes over.
@@ -233,7 +252,10 @@ impl HubInner {
     pub(super) async fn may_ask(&self) -> bool {
         match &self.beside {
             None => true,
-            Some(_) => matches!(self.ledger.holds(TASK, REQUEST + self.term()).await, Ok(true)),
+            Some(beside) => {
+                let hold = self.ledger.hold(Task::Hub, REQUEST + self.term()).await.ok().flatten();
+                hold.is_some() && hold == *locked(&beside.hold)
+            }
         }
     }
 
@@ -241,13 +263,13 @@ impl HubInner {
     pub(super) async fn has_asked(&self) {
         if self.beside.is_some() {
             // Where it is not known whether another gateway holds the subscriptions now, the next exchange tells.
-            let _ = self.ledger.holds(TASK, self.term()).await;
+            let _ = self.ledger.hold(Task::Hub, self.term()).await;
         }
     }
 
     /// Tells every gateway what the hub may ask about.
     pub(super) async fn share_requests(&self) -> Result<()> {
-        let Some(beside) = &self.beside else { return Ok(()) };
+        let (Some(beside), Ok(ours)) = (&self.beside, self.ours()) else { return Ok(()) };
         let mut shared = beside.requests.lock().await;
         let requests = self.state().requests();
         if requests == *shared {
@@ -258,7 +280,7 @@ impl HubInner {
             lasts: until.saturating_duration_since(Instant::now()),
         };
         let told = requests.iter().map(|(setting, asked)| (*setting, asked.map(request))).collect();
-        self.ledger.share_hub_requests(told).await?;
+        ours.share_hub_requests(told).await?;
         *shared = requests;
         Ok(())
     }

@@ -17,6 +17,8 @@ const NOTED_EVERY: Duration = Duration::from_secs(5);
 pub(super) struct Noted {
     topics: Vec<(&'static str, HubTopic)>,
     at: Option<Instant>,
+    /// Words of other gateways were heard, and it is not kept what came of them.
+    pub(super) has_heard: bool,
 }
 
 impl Noted {
@@ -75,28 +77,34 @@ impl HubInner {
         kept.into_iter().zip(self.topics.set()).map(with_identity).collect()
     }
 
-    /// Keeps how the topics stand, every [`NOTED_EVERY`], and where anything but the time changed.
+    /// Keeps how the topics stand, every [`NOTED_EVERY`], and where anything but the time changed. What was said or heard counts in that, and
+    /// nobody is to hear it any more.
     pub(super) async fn note(&self, noted: &mut Noted) {
-        let topics = self.state().kept(self.clock.now());
-        let shape = |(topic, kept): &(&'static str, HubTopic)| {
-            let passes = |moment: Option<Timestamp>| moment.map(|_| Timestamp::default());
-            (*topic, HubTopic { up: passes(kept.up), heard: passes(kept.heard), ..*kept })
+        let Ok(ours) = self.ours() else { return };
+        let (topics, said) = {
+            let mut state = self.state();
+            let topics = state.kept(self.clock.now());
+            let shape = |(topic, kept): &(&'static str, HubTopic)| {
+                let passes = |moment: Option<Timestamp>| moment.map(|_| Timestamp::default());
+                (*topic, HubTopic { up: passes(kept.up), heard: passes(kept.heard), ..*kept })
+            };
+            let is_same = topics.iter().map(shape).eq(noted.topics.iter().map(shape));
+            if is_same && !noted.has_heard && Instant::now() < noted.next() {
+                return;
+            }
+            (topics, state.take_said())
         };
-        let is_same = topics.iter().map(shape).eq(noted.topics.iter().map(shape));
-        if is_same && Instant::now() < noted.next() {
-            return;
-        }
         noted.topics.clone_from(&topics);
         noted.at = Some(Instant::now());
-        self.keep(topics).await;
-    }
-
-    pub(super) async fn keep(&self, topics: Vec<(&'static str, HubTopic)>) {
-        if let Err(error) = self.ledger.keep_hub_topics(topics).await {
-            tracing::error!(
-                code = error.code().as_str(),
-                "it cannot be kept how the subscriptions at the hub stand"
-            );
+        match ours.keep_hub_topics(topics, noted.has_heard).await {
+            Ok(()) => noted.has_heard = false,
+            Err(error) => {
+                said.into_iter().for_each(|word| self.say(|| word));
+                tracing::error!(
+                    code = error.code().as_str(),
+                    "it cannot be kept how the subscriptions at the hub stand"
+                );
+            }
         }
     }
 }

@@ -57,7 +57,6 @@ struct HubInner {
     random: Random,
     state: Mutex<State>,
     wake: Notify,
-    renew_every: Duration,
     /// Among several gateways over one database.
     beside: Option<Beside>,
 }
@@ -73,7 +72,6 @@ impl Hub {
     ) -> Self {
         let Settings { hub_url, topics, renew_every, unset, is_unreachable, .. } = publisher.settings();
         Self(Arc::new(HubInner {
-            renew_every: *renew_every,
             beside: ledger.is_shared().then(Beside::default),
             topics: topics.clone(),
             state: Mutex::new(State::new(topics, *renew_every)),
@@ -98,15 +96,17 @@ impl Hub {
     /// The hub asks whether what it was asked about `topic` is meant; `lease` as it says it. True where a request of ours waits for that.
     /// Where no hub is set, a topic of the settings is somebody else's subscription.
     pub(crate) fn verify(&self, mode: &str, topic: &str, lease: Option<&str>) -> bool {
-        let Some(mode) =
-            [Mode::Subscribe, Mode::Unsubscribe].into_iter().find(|known| known.as_str() == mode)
-        else {
-            return false;
-        };
+        let Some(mode) = mode_of(mode) else { return false };
+        let setting = self.0.setting_of_topic(topic);
         if self.0.host.is_none() {
-            return mode == Mode::Subscribe && self.0.topics.set().any(|(_, ours)| ours == topic);
+            return mode == Mode::Subscribe && setting.is_some();
         }
-        self.0.verified(topic, mode, websub::lease(lease))
+        let lease = websub::lease(lease);
+        let is_ours = self.0.verified(topic, mode, lease);
+        if let Some(setting) = setting.filter(|_| is_ours) {
+            self.0.say(|| Word::verified(setting, mode, lease));
+        }
+        is_ours
     }
 
     /// The topic that a question of the hub is about which names none, as OpenCRVS's mock of MOSIP asks: the one that it was asked for last,
@@ -122,74 +122,49 @@ impl Hub {
         if self.0.subscriber.is_none() {
             return;
         }
-        if topic.is_none_or(|topic| self.0.topics.set().any(|(_, ours)| ours == topic)) {
-            let (topic, reason) = (topic.map(str::to_owned), reason.unwrap_or_default().to_owned());
+        let reason = reason.unwrap_or_default();
+        if topic.is_none_or(|topic| self.0.setting_of_topic(topic).is_some()) {
+            let (topic, reason) = (topic.map(str::to_owned), websub::readable(reason));
             self.0.say(|| Word::Denied { denial, topic, reason });
         }
-        let (reason, now) = (reason.unwrap_or_default(), self.0.clock.now());
-        if websub::is_already_registered(reason) {
-            if let Some(topic) = topic {
-                self.0.state().registered(topic, now);
-            }
-        } else {
-            let error = denial.error(reason);
-            let changed = self.0.state().denied(topic, &error, self.0.random.u32(), now);
-            for (topic, change) in changed {
-                match change {
-                    Denied::Request => {
-                        tracing::warn!(
-                            topic,
-                            detail = error.detail(),
-                            "MOSIP's hub denies a subscription; events are not held up"
-                        );
-                    }
-                    Denied::Hint => {
-                        tracing::warn!(
-                            topic,
-                            "the hub reports a subscription as denied or broken: it is asked again"
-                        );
-                    }
-                    Denied::Ignored => {}
-                }
-            }
-        }
-        self.0.wake.notify_one();
+        self.0.denied(denial, topic, reason);
     }
 
     /// A message of the hub, of this kind, is no repeat of one before it, and was received at `received`: so the hub is not silent. Where
     /// it verifies, too, the hub delivers its topic, and messages that failed before it was received are no longer missing from then on.
     pub(crate) fn arrived(&self, kind: PushKind, received: Timestamp, is_verified: bool) {
         let setting = setting_of(kind);
-        self.0.arrived(setting, received, is_verified);
         if let Some(topic) = setting {
             let received = received.millis();
             self.0.say(|| Word::Arrived { topic: topic.to_owned(), received, is_verified });
         }
+        self.0.arrived(setting, received, is_verified);
     }
 
     /// A message of the hub could not be stored, so that the hub may have given up.
     pub(crate) fn missed(&self, kind: PushKind) {
         let setting = setting_of(kind);
-        self.0.missed(setting);
         self.0.say(|| Word::Missed { topic: setting.map(str::to_owned) });
+        self.0.missed(setting);
     }
 
     /// A message at the callback was refused, because of `code`, before it could be stored; `is_hub`: its sender knows what the hub alone
     /// is told. `kind` is what it says it is, where it could be read.
     pub(crate) fn refused(&self, code: Code, is_hub: bool, kind: Option<PushKind>) {
         let setting = kind.and_then(setting_of);
-        self.0.refused(code, is_hub, setting);
         let topic = setting.map(str::to_owned);
         self.0.say(|| Word::Refused { code, is_hub, topic, times: 1 });
+        self.0.refused(code, is_hub, setting);
     }
 
     /// A person looks after the messages of `topic`, a setting under `websub.topics` or [`UNKNOWN`], that may be missing until now, which is
     /// durable with this. [`Code::NotFound`]; [`Code::StateConflict`] where none may be; [`Code::Storage`] until it is known how the topics
     /// stood before this start.
     pub(crate) async fn settle(&self, topic: &str) -> Result<()> {
-        if let Some(beside) = self.0.beside.as_ref().filter(|beside| !beside.holds()) {
-            return self.0.settle_elsewhere(beside, topic).await;
-        }
+        let ours = match self.0.ours() {
+            Ok(ours) => ours,
+            Err(beside) => return self.0.settle_elsewhere(beside, topic).await,
+        };
         let (settled, topics) = {
             let (mut state, now) = (self.0.state(), self.0.clock.now());
             if self.0.subscriber.is_some() && !state.is_restored() {
@@ -198,7 +173,7 @@ impl Hub {
             (state.settle(topic, now), state.kept(now))
         };
         may_settle(settled)?;
-        self.0.ledger.keep_hub_topics(topics).await
+        ours.keep_hub_topics(topics, false).await
     }
 
     /// MOSIP has not answered so many registrations in time.
@@ -237,16 +212,22 @@ impl Hub {
         }
     }
 
-    /// The gateway stops: the next start knows from when on none ran. After [`Self::run`].
+    /// The gateway stops: the next start knows from when on none ran, and another gateway may hold the subscriptions at once. After
+    /// [`Self::run`].
     pub(crate) async fn stop(&self) {
         if self.0.subscriber.is_some() {
-            let topics = self.0.state().kept(self.0.clock.now());
-            self.0.keep(topics).await;
+            self.0.note(&mut Noted::default()).await;
+            self.0.part().await;
         }
     }
 }
 
 impl HubInner {
+    /// The setting under `websub.topics` that names `topic`.
+    fn setting_of_topic(&self, topic: &str) -> Option<&'static str> {
+        self.topics.set().find(|(_, ours)| *ours == topic).map(|(setting, _)| setting)
+    }
+
     /// Keeps what has changed, and asks the hub for what is due, or waits for that.
     async fn go_on(&self, subscriber: &Subscriber, noted: &mut Noted) {
         self.note(noted).await;
@@ -279,6 +260,37 @@ impl HubInner {
             self.wake.notify_one();
         }
         is_ours
+    }
+
+    fn denied(&self, denial: Denial, topic: Option<&str>, reason: &str) {
+        let now = self.clock.now();
+        if websub::is_already_registered(reason) {
+            if let Some(topic) = topic {
+                self.state().registered(topic, now);
+            }
+        } else {
+            let error = denial.error(reason);
+            let changed = self.state().denied(topic, &error, self.random.u32(), now);
+            for (topic, change) in changed {
+                match change {
+                    Denied::Request => {
+                        tracing::warn!(
+                            topic,
+                            detail = error.detail(),
+                            "MOSIP's hub denies a subscription; events are not held up"
+                        );
+                    }
+                    Denied::Hint => {
+                        tracing::warn!(
+                            topic,
+                            "the hub reports a subscription as denied or broken: it is asked again"
+                        );
+                    }
+                    Denied::Ignored => {}
+                }
+            }
+        }
+        self.wake.notify_one();
     }
 
     fn arrived(&self, setting: Option<&str>, received: Timestamp, is_verified: bool) {
@@ -340,6 +352,10 @@ impl HubInner {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn mode_of(word: &str) -> Option<Mode> {
+    [Mode::Subscribe, Mode::Unsubscribe].into_iter().find(|known| known.as_str() == word)
 }
 
 fn setting_of(kind: PushKind) -> Option<&'static str> {

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::beside::Shown;
 use super::doubts::{Cause, Gap};
 use super::topic::{Denied, LONGEST_PAUSE, Topic};
-use super::word::code;
+use super::word::{Word, code};
 use crate::clock::Timestamp;
 use crate::error::{Code, Error, Result};
 use crate::ledger::HubTopic;
@@ -109,6 +109,8 @@ pub(super) struct State {
     /// Messages that named no topic of ours.
     refused: Option<Refused>,
     logged: Option<Instant>,
+    /// Among several gateways: what was said to this one, until it is kept what came of it.
+    said: Vec<Word>,
 }
 
 impl State {
@@ -121,7 +123,29 @@ impl State {
             silent: 0,
             refused: None,
             logged: None,
+            said: Vec::new(),
         }
+    }
+
+    /// Nothing of `topics` is known, but what was said to this gateway.
+    pub(super) fn forget(&mut self, topics: &Topics) {
+        let said = std::mem::take(&mut self.said);
+        *self = Self { said, ..Self::new(topics, self.renew_every) };
+    }
+
+    /// Adds what was said to this gateway.
+    pub(super) fn say(&mut self, word: Word) {
+        Word::add(&mut self.said, word);
+    }
+
+    /// What was said to this gateway, and is not kept.
+    pub(super) fn said(&self) -> &[Word] {
+        &self.said
+    }
+
+    /// The same, of whoever keeps it, or what comes of it.
+    pub(super) fn take_said(&mut self) -> Vec<Word> {
+        std::mem::take(&mut self.said)
     }
 
     /// How everything stands, for operators.

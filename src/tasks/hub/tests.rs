@@ -6,9 +6,11 @@ mod gaps;
 mod restarts;
 mod settled;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use tempfile::TempDir;
 
 use super::*;
@@ -21,8 +23,8 @@ use crate::ledger::{HubTopic, Ledger};
 use crate::mosip::websub::credential::CREDENTIAL;
 use crate::mosip::websub::status::REGISTRATION_ERROR;
 use crate::mosip::websub::{Answer, HUB};
-use crate::store::Store;
 use crate::store::memory::{Memory, Shared};
+use crate::store::{Backend, Order, Store};
 
 const SECRET: &str = "secret";
 const TOPIC: &str = "opencrvs-partner/CREDENTIAL_ISSUED";
@@ -46,6 +48,27 @@ struct Rows {
     clock: Clock,
     /// Several gateways reach them.
     is_shared: bool,
+    /// The gateway does not reach them now.
+    is_cut: Arc<AtomicBool>,
+}
+
+/// The rows, as one of several gateways reaches them.
+struct Reach {
+    rows: Shared,
+    is_cut: Arc<AtomicBool>,
+}
+
+impl Backend for Reach {
+    fn run(&self, order: Order) -> BoxFuture<'_, Result<()>> {
+        match self.is_cut.load(Ordering::Relaxed) {
+            true => std::future::ready(Err(Error::new(Code::Storage, "it is cut off"))).boxed(),
+            false => self.rows.run(order),
+        }
+    }
+
+    fn is_shared(&self) -> bool {
+        self.rows.is_shared()
+    }
 }
 
 impl Rows {
@@ -56,12 +79,13 @@ impl Rows {
             memory: Memory::default(),
             clock,
             is_shared: false,
+            is_cut: Arc::default(),
         }
     }
 
     fn ledger(&self) -> Ledger {
         let store = match self.is_shared {
-            true => Store::new(Shared(self.memory.clone())),
+            true => Store::new(Reach { rows: Shared(self.memory.clone()), is_cut: Arc::clone(&self.is_cut) }),
             false => Store::new(self.memory.clone()),
         };
         Ledger::over(&self.dir.path().join("outbox.key"), &self.memory, store, Random::seeded(1), true)
@@ -79,7 +103,7 @@ impl Home {
         let rows = Rows::new();
         let up = HubTopic { up: Some(rows.clock.now()), ..HubTopic::default() };
         let kept = topics.iter().map(|(setting, _)| (*setting, up)).collect();
-        rows.ledger().keep_hub_topics(kept).now_or_never().unwrap().unwrap();
+        rows.ledger().keep_hub_topics(kept, false).now_or_never().unwrap().unwrap();
         Self::over(rows, topics, answers)
     }
 
@@ -141,6 +165,11 @@ impl Home {
     fn standing(&self) -> (Standing, Option<Fault>) {
         let subscription = self.shown(0);
         (subscription.standing, subscription.refusal.map(|refusal| refusal.fault()))
+    }
+
+    /// From now on the gateway reaches the rows, or does not.
+    fn cut(&self, is_cut: bool) {
+        self.rows.is_cut.store(is_cut, Ordering::Relaxed);
     }
 
     /// The topic at `index`.

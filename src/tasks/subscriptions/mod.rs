@@ -19,7 +19,7 @@ use crate::destinations::EventRoutes;
 use crate::destinations::drive::Outside;
 use crate::destinations::opencrvs::Service;
 use crate::error::{Code, Error, Fault, Result};
-use crate::ledger::{Ledger, WebhookTopic};
+use crate::ledger::{Ledger, Task, WebhookTopic};
 use crate::opencrvs::event::EventKind;
 use crate::opencrvs::subscription::{Subscribed, TOPICS};
 
@@ -143,9 +143,9 @@ impl Subscriptions {
         let mut rest = SOON;
         loop {
             // Two gateways that look at once would subscribe a topic twice. What came of it stands in the state, and in the log.
-            let purpose = match self.0.ledger.holds("webhooks", SOON).await {
-                Ok(true) => Some(Purpose::Keep),
-                Ok(false) => Some(Purpose::Follow),
+            let purpose = match self.0.ledger.hold(Task::Webhooks, SOON).await {
+                Ok(Some(_)) => Some(Purpose::Keep),
+                Ok(None) => Some(Purpose::Follow),
                 Err(_) => None,
             };
             let has_looked = match purpose {

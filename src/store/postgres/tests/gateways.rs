@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::*;
 use crate::destinations::Done;
 use crate::destinations::fake::Script;
-use crate::ledger::{Due, Ending, HubRequest, Ledger, Surroundings, Wanted};
+use crate::ledger::{Due, Ending, HubRequest, Ledger, Surroundings, Task, Wanted};
 use crate::opencrvs::event::{Event, EventKind};
 use crate::queue::{Engine, Settings};
 use crate::random::Random;
@@ -40,13 +40,20 @@ async fn a_task_has_one_holder_and_another_one_takes_over_once_its_term_is_over(
     let dir = tempfile::tempdir().unwrap();
     make_key(dir.path());
     let (one, other) = (ledger(&home, dir.path()), ledger(&home, dir.path()));
-    assert!(one.holds("task", TERM).await.unwrap());
-    assert!(one.holds("task", TERM).await.unwrap(), "it goes on");
-    assert!(!other.holds("task", TERM).await.unwrap());
-    assert!(other.holds("another task", TERM).await.unwrap());
+    let hold = async |ledger: &Ledger| ledger.hold(Task::Hub, TERM).await.unwrap();
+    let first = hold(&one).await.expect("nobody has it");
+    assert_eq!(hold(&one).await, Some(first), "it goes on");
+    assert_eq!(hold(&other).await, None);
+    assert!(other.hold(Task::Reconcile, TERM).await.unwrap().is_some(), "another task is another one's");
     home.sql("UPDATE clock SET value=value + 3700000");
-    assert!(other.holds("task", TERM).await.unwrap());
-    assert!(!one.holds("task", TERM).await.unwrap(), "it was away for too long");
+    one.under(first).keep_hub_topics(Vec::new(), true).await.expect("nobody took it over");
+    assert!(hold(&other).await.is_some());
+    assert_eq!(hold(&one).await, None, "it was away for too long");
+    let late = one.under(first).keep_hub_topics(Vec::new(), true).await.unwrap_err();
+    assert_eq!(late.code(), Code::StateConflict);
+    other.let_go(Task::Hub).await.unwrap();
+    let again = hold(&one).await.expect("the other one ended");
+    assert_ne!(again, first, "it may not go on as before");
 }
 
 #[tokio::test]
@@ -99,7 +106,8 @@ async fn each_gateway_sees_those_that_live_and_forgets_the_others() {
     let seen = other.neighbours().await.unwrap();
     assert_eq!(seen.iter().map(|seen| seen.is_this).collect::<Vec<_>>(), [false, true]);
     assert!(seen.iter().all(|seen| seen.holds.is_empty()));
-    assert!(one.holds("hub", TERM).await.unwrap() && other.holds("webhooks", TERM).await.unwrap());
+    one.hold(Task::Hub, TERM).await.unwrap().unwrap();
+    other.hold(Task::Webhooks, TERM).await.unwrap().unwrap();
     let held: Vec<_> = other.neighbours().await.unwrap().into_iter().flat_map(|seen| seen.holds).collect();
     assert_eq!(held, ["MOSIP's hub", "OpenCRVS's webhooks"]);
     assert!(seen.iter().all(|seen| seen.keys.len() == 8 && !seen.version.is_empty()), "{seen:?}");

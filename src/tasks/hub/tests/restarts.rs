@@ -70,7 +70,7 @@ async fn of_how_a_topic_stands_only_what_changed_is_written() {
     let ledger = rows.ledger();
     let keep = async |heard| {
         let kept = HubTopic { up: Some(at(0)), heard: Some(heard), ..HubTopic::default() };
-        ledger.keep_hub_topics(vec![("credential", kept)]).await.unwrap();
+        ledger.keep_hub_topics(vec![("credential", kept)], false).await.unwrap();
         rows.memory.changes()
     };
     let first = keep(at(0)).await;
