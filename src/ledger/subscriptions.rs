@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Book, Ledger};
 use crate::clock::{Timestamp, to_millis};
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 
 /// Whether a person has ended the subscriptions.
 const ENDED: &str = "webhooks-ended";
@@ -31,19 +31,23 @@ impl Ledger {
         topics: Vec<&'static str>,
     ) -> Result<(bool, Vec<WebhookTopic>)> {
         self.run(move |book| {
-            let is_ended = book.tx().number(ENDED)?.unwrap_or_default() != 0;
             let kept = topics.iter().map(|topic| book.webhook_topic(topic)).collect::<Result<_>>()?;
-            Ok((is_ended, kept))
+            Ok((book.are_webhooks_ended()?, kept))
         })
         .await
     }
 
-    /// OpenCRVS is asked for a subscription to `topic`: it may ask any gateway whether that is meant, for so long.
-    pub(crate) async fn share_webhook_request(&self, topic: &'static str, lasts: Duration) -> Result<()> {
-        if !self.is_shared() {
-            return Ok(());
-        }
+    /// OpenCRVS is about to be asked for a subscription to `topic`: it may ask any gateway whether that is meant, for so long.
+    /// [`Code::StateConflict`] where a person has ended the subscriptions meanwhile.
+    pub(crate) async fn ask_for_webhooks(&self, topic: &'static str, lasts: Duration) -> Result<()> {
         self.run(move |book| {
+            if book.are_webhooks_ended()? {
+                return Err(Error::new(
+                    Code::StateConflict,
+                    "a person has ended the subscriptions meanwhile",
+                )
+                .advise("`mosip-gateway opencrvs subscribe` has them made again."));
+            }
             let until = book.now.saturating_add(to_millis(lasts));
             book.tx().set_number(&of_topic("asked", topic), until)
         })
@@ -61,20 +65,37 @@ impl Ledger {
     }
 
     /// Keeps these for the next look and the next start.
-    pub(crate) async fn keep_webhook_topics(
-        &self,
-        is_ended: bool,
-        topics: Vec<(&'static str, WebhookTopic)>,
-    ) -> Result<()> {
+    pub(crate) async fn keep_webhook_topics(&self, topics: Vec<(&'static str, WebhookTopic)>) -> Result<()> {
         self.run(move |book| {
-            book.tx().set_number(ENDED, is_ended.into())?;
             topics.iter().try_for_each(|(topic, kept)| book.keep_webhook_topic(topic, *kept))
+        })
+        .await
+    }
+
+    /// A person has ended the subscriptions: from now on none is asked for, and none of `topics` counts as gone.
+    pub(crate) async fn end_webhooks(&self, topics: Vec<&'static str>) -> Result<()> {
+        self.run(move |book| {
+            book.tx().set_number(ENDED, 1)?;
+            topics.iter().try_for_each(|topic| book.tx().set_number(&of_topic("seen", topic), 0))
+        })
+        .await
+    }
+
+    /// A person wants the subscriptions, and has looked after the webhooks of `topics` that may be missing.
+    pub(crate) async fn allow_webhooks(&self, topics: Vec<&'static str>) -> Result<()> {
+        self.run(move |book| {
+            book.tx().set_number(ENDED, 0)?;
+            topics.iter().try_for_each(|topic| book.tx().set_number(&of_topic("lost", topic), 0))
         })
         .await
     }
 }
 
 impl Book<'_> {
+    fn are_webhooks_ended(&self) -> Result<bool> {
+        Ok(self.tx().number(ENDED)?.unwrap_or_default() != 0)
+    }
+
     fn webhook_topic(&self, topic: &str) -> Result<WebhookTopic> {
         let number = |what| -> Result<Option<i64>> {
             Ok(self.tx().number(&of_topic(what, topic))?.filter(|number| *number != 0))

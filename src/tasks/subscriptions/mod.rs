@@ -1,5 +1,6 @@
 //! The subscriptions to OpenCRVS's webhooks. Each look lists them first and asks for what is missing, so that none is made twice; nothing is
 //! ended that the list did not give. A service that is away holds nothing up: events go their way, and how it stands is shown.
+//! Of several gateways over one database one at a time asks for anything; the others list.
 
 mod compare;
 mod state;
@@ -27,6 +28,8 @@ use crate::opencrvs::subscription::{Subscribed, TOPICS};
 const EVERY: Duration = Duration::from_hours(1);
 /// Before the next look where something is not; it doubles up to [`EVERY`].
 const SOON: Duration = Duration::from_mins(1);
+/// How long no other gateway asks for anything where one ended within a look: longer than each call of a look may take, one after the other.
+const TURN: Duration = Duration::from_mins(10);
 
 /// The subscriptions at OpenCRVS. Cheap to clone.
 #[derive(Clone)]
@@ -41,7 +44,7 @@ struct Inner {
     ledger: Ledger,
     clock: Clock,
     state: Mutex<State>,
-    /// Of whoever looks: two at once would subscribe a topic twice.
+    /// Of whoever looks here: two at once would subscribe a topic twice. Among several gateways whoever asks has [`Task::Webhooks`], too.
     turn: tokio::sync::Mutex<()>,
     /// A look for a person found something missing.
     wake: Notify,
@@ -50,11 +53,9 @@ struct Inner {
 /// What a look may do.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Purpose {
-    /// It lists, and keeps nothing: another gateway does what is to be done.
-    Follow,
     /// It lists.
     Show,
-    /// It asks for what is missing, unless a person has ended the subscriptions.
+    /// It asks for what is missing, unless a person has ended the subscriptions, or another gateway does.
     Keep,
     /// A person wants them, and has looked after what may be missing.
     Want,
@@ -108,7 +109,7 @@ impl Subscriptions {
     ///
     /// # Errors
     ///
-    /// As [`Self::look`]; a topic that is refused says so in the answer.
+    /// As [`Self::look`], and [`Code::StateConflict`] while another gateway looks; a topic that is refused says so in the answer.
     pub(crate) async fn want(&self) -> Result<Status> {
         self.0.look(Purpose::Want).await?;
         self.status().ok_or_else(unset)
@@ -118,17 +119,20 @@ impl Subscriptions {
     ///
     /// # Errors
     ///
-    /// [`Code::Storage`]
+    /// [`Code::Storage`]; [`Code::StateConflict`] while another gateway looks.
     pub(crate) async fn allow(&self) -> Result<()> {
         let _turn = self.0.turn.lock().await;
-        self.0.allow().await.map(drop)
+        let ours = self.0.ours().await?.ok_or_else(another_looks)?;
+        let allowed = ours.allow_webhooks(self.0.topics.clone()).await;
+        self.0.let_go().await;
+        allowed
     }
 
     /// Ends every subscription that the service lists as ours, and has none made until [`Self::want`].
     ///
     /// # Errors
     ///
-    /// As [`Self::look`]. What was ended stays ended; it is durable that none is to be made.
+    /// As [`Self::want`]. What was ended stays ended; it is durable that none is to be made.
     pub(crate) async fn end(&self) -> Result<Status> {
         let service = self.0.service.as_ref().ok_or_else(unset)?;
         self.0.end(service).await?;
@@ -142,17 +146,8 @@ impl Subscriptions {
         }
         let mut rest = SOON;
         loop {
-            // Two gateways that look at once would subscribe a topic twice. What came of it stands in the state, and in the log.
-            let purpose = match self.0.ledger.hold(Task::Webhooks, SOON).await {
-                Ok(Some(_)) => Some(Purpose::Keep),
-                Ok(None) => Some(Purpose::Follow),
-                Err(_) => None,
-            };
-            let has_looked = match purpose {
-                Some(purpose) => self.0.look(purpose).await.is_ok(),
-                None => false,
-            };
-            let is_well = has_looked && self.0.state().is_well();
+            // What came of it stands in the state, and in the log.
+            let is_well = self.0.look(Purpose::Keep).await.is_ok() && self.0.state().is_well();
             let next = if is_well { EVERY } else { rest };
             rest = if is_well { SOON } else { (rest * 2).min(EVERY) };
             // Whoever wakes it has seen that it is time.
@@ -165,7 +160,15 @@ impl Inner {
     async fn look(&self, purpose: Purpose) -> Result<()> {
         let service = self.service.as_ref().ok_or_else(unset)?;
         let _turn = self.turn.lock().await;
-        let seen = self.look_at(service, purpose).await;
+        let ours = match purpose {
+            Purpose::Show => None,
+            Purpose::Keep => self.ours().await?,
+            Purpose::Want => Some(self.ours().await?.ok_or_else(another_looks)?),
+        };
+        let seen = self.look_at(service, purpose, ours.as_ref()).await;
+        if ours.is_some() {
+            self.let_go().await;
+        }
         let mut state = self.state();
         state.refusal = seen.as_ref().err().cloned();
         if let Err(error) = &seen {
@@ -182,24 +185,36 @@ impl Inner {
         seen
     }
 
-    async fn look_at(&self, service: &Service, purpose: Purpose) -> Result<()> {
-        let (is_ended, mut kept) = match purpose {
-            Purpose::Want => (false, self.allow().await?),
-            _ => self.ledger.webhook_topics(self.topics.clone()).await?,
-        };
+    /// The ledger of the one gateway that asks, which this one is until [`Self::let_go`]; `None`: another one is.
+    async fn ours(&self) -> Result<Option<Ledger>> {
+        let hold = self.ledger.hold(Task::Webhooks, TURN).await?;
+        Ok(hold.map(|hold| self.ledger.under(hold)))
+    }
+
+    async fn let_go(&self) {
+        // Where that fails, it ends by itself.
+        let _ = self.ledger.let_go(Task::Webhooks).await;
+    }
+
+    /// `ours` as [`Self::ours`] says; `None`: nothing is asked for, and nothing kept.
+    async fn look_at(&self, service: &Service, purpose: Purpose, ours: Option<&Ledger>) -> Result<()> {
+        if let (Purpose::Want, Some(ours)) = (purpose, ours) {
+            ours.allow_webhooks(self.topics.clone()).await?;
+        }
+        let (is_ended, mut kept) = self.ledger.webhook_topics(self.topics.clone()).await?;
         let listed = service.list(&*self.outside).await?;
         let stale = self.compare(service, &listed, is_ended, &mut kept)?;
-        if purpose == Purpose::Follow {
+        let Some(ours) = ours else {
+            if purpose == Purpose::Show && !is_ended && !self.state().is_well() {
+                self.wake.notify_one();
+            }
+            return Ok(());
+        };
+        self.keep(ours, &kept).await?;
+        if is_ended {
             return Ok(());
         }
-        self.keep(is_ended, &kept).await?;
-        if purpose == Purpose::Show && !is_ended && !self.state().is_well() {
-            self.wake.notify_one();
-        }
-        if is_ended || purpose == Purpose::Show {
-            return Ok(());
-        }
-        let taken = self.ask_for_missing(service, &stale).await;
+        let taken = self.ask_for_missing(service, ours, &stale).await;
         if taken.is_empty() && stale.is_empty() {
             return Ok(());
         }
@@ -207,27 +222,24 @@ impl Inner {
         let mut listed = if taken.is_empty() { listed } else { service.list(&*self.outside).await? };
         self.end_replaced(service, &stale, &mut listed, &mut kept).await?;
         let stale = self.compare(service, &listed, is_ended, &mut kept)?;
-        self.keep(is_ended, &kept).await?;
+        self.keep(ours, &kept).await?;
         self.find_forgotten(&stale, &taken);
         Ok(())
     }
 
-    /// Nothing is ended, and nothing is missing that a person has not looked after.
-    async fn allow(&self) -> Result<Vec<WebhookTopic>> {
-        let (_, mut kept) = self.ledger.webhook_topics(self.topics.clone()).await?;
-        kept.iter_mut().for_each(|kept| kept.lost = None);
-        self.keep(false, &kept).await?;
-        Ok(kept)
-    }
-
     /// Asks for the topics of which the list gives none, or `stale` ones alone; those that the service has taken.
-    async fn ask_for_missing(&self, service: &Service, stale: &[Subscribed]) -> Vec<&'static str> {
+    async fn ask_for_missing(
+        &self,
+        service: &Service,
+        ours: &Ledger,
+        stale: &[Subscribed],
+    ) -> Vec<&'static str> {
         let is_missing = |topic: &&Topic| topic.subscriptions == count_of(stale, topic.name);
         let missing: Vec<&'static str> =
             self.state().topics.iter().filter(is_missing).map(|topic| topic.name).collect();
         let mut taken = Vec::new();
         for topic in missing {
-            if self.ask(service, topic).await {
+            if self.ask(service, ours, topic).await {
                 taken.push(topic);
             }
         }
@@ -235,11 +247,11 @@ impl Inner {
     }
 
     /// Whether the service has taken a subscription to `topic`.
-    async fn ask(&self, service: &Service, topic: &'static str) -> bool {
+    async fn ask(&self, service: &Service, ours: &Ledger, topic: &'static str) -> bool {
         let asked = match is_taken(&self.routes, topic) {
             true => {
                 self.state().ask(topic);
-                match self.ledger.share_webhook_request(topic, QUESTION_WITHIN).await {
+                match ours.ask_for_webhooks(topic, QUESTION_WITHIN).await {
                     Ok(()) => service.subscribe(&*self.outside, topic).await,
                     Err(error) => Err(error),
                 }
@@ -317,10 +329,18 @@ impl Inner {
 
     async fn end(&self, service: &Service) -> Result<()> {
         let _turn = self.turn.lock().await;
-        let (_, mut kept) = self.ledger.webhook_topics(self.topics.clone()).await?;
-        kept.iter_mut().for_each(|kept| kept.seen = None);
-        // Before the first is ended, or the next look would make it again.
-        self.keep(true, &kept).await?;
+        let ours = self.ours().await?;
+        // Before the first is ended, or the next look would make it again; and while another gateway looks, too, which then asks for no more.
+        self.ledger.end_webhooks(self.topics.clone()).await?;
+        let ended = match ours {
+            Some(_) => self.end_listed(service).await,
+            None => return Err(another_looks()),
+        };
+        self.let_go().await;
+        ended
+    }
+
+    async fn end_listed(&self, service: &Service) -> Result<()> {
         let listed = service.list(&*self.outside).await?;
         for ours in listed.iter().filter(|listed| service.is_ours(listed)) {
             service.end(&*self.outside, ours).await?;
@@ -329,9 +349,9 @@ impl Inner {
         Ok(())
     }
 
-    async fn keep(&self, is_ended: bool, kept: &[WebhookTopic]) -> Result<()> {
+    async fn keep(&self, ours: &Ledger, kept: &[WebhookTopic]) -> Result<()> {
         let topics = self.topics.iter().copied().zip(kept.iter().copied()).collect();
-        self.ledger.keep_webhook_topics(is_ended, topics).await
+        ours.keep_webhook_topics(topics).await
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -358,6 +378,11 @@ fn forgotten() -> Error {
     Error::new(Code::Upstream, "OpenCRVS's webhooks service took the subscription and does not list it")
         .blame(Fault::Partner, true)
         .advise("Ask the administrator of OpenCRVS whether the database of its webhooks service keeps what it takes.")
+}
+
+fn another_looks() -> Error {
+    Error::new(Code::StateConflict, "another gateway looks at the webhooks of OpenCRVS just now")
+        .advise("Ask again in a moment. Where that gateway has ended, its look ends after ten minutes.")
 }
 
 fn unset() -> Error {
