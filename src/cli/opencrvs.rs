@@ -71,8 +71,16 @@ impl Opencrvs {
             return Err(Failure::Usage(NO_BODY.to_owned()));
         }
         let config = self.asking.config.load_local()?;
-        if config.outbox.location.remains() != Remains::Database {
+        let location = &config.outbox.location;
+        if location.remains() != Remains::Database {
             return self.on_running_gateway(&config);
+        }
+        if location.is_shared() {
+            // No gateway has it for itself, so that only an answer tells whether one runs here.
+            match self.on_running_gateway(&config) {
+                Err(Failure::Environment(_)) => {}
+                answered => return answered,
+            }
         }
         match Ledger::open(config.outbox.clone(), config.quarantine.clone(), Clock::system()) {
             // Alone, every secret is needed.
@@ -82,7 +90,7 @@ impl Opencrvs {
         }
     }
 
-    /// Calls OpenCRVS itself, since no gateway runs. Nothing else moves.
+    /// Calls OpenCRVS itself, since no gateway runs here. Nothing else moves.
     async fn alone(&self, config: Config, ledger: Ledger) -> Outcome {
         let clock = Clock::system();
         let (client, pool) = (Client::new(&config.upstream)?, Pool::for_this_machine()?);
@@ -116,7 +124,9 @@ impl Opencrvs {
         };
         self.print(&value(&SubscriptionsView::of(&status))?, is_in_order(&status))?;
         if matches!(self.command, Command::Subscribe) && !is_in_order(&status) {
-            eprintln!("mosip-gateway: no gateway runs; what is missing is subscribed once one starts");
+            eprintln!(
+                "mosip-gateway: no gateway runs here; what is missing is subscribed once one starts, or at the next look of another one"
+            );
             return Ok(ExitCode::SUCCESS);
         }
         Ok(exit(is_in_order(&status)))

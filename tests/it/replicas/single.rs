@@ -1,9 +1,11 @@
 //! What must be single is single: one gateway subscribes at MOSIP's hub for both, and a URL that one of them pauses is paused for both.
 
+use mosip_gateway::simulator::webhooks::SHA_SECRET;
 use serde_json::Value;
 
 use super::*;
-use crate::support::world::Hub;
+use crate::support::port::Port;
+use crate::support::world::{Hub, webhooks};
 
 /// How long the takeover of the hub may take: two minutes, where the one that is gone was asking the hub just then, and the lease.
 const TAKEOVER: Duration = Duration::from_secs(180);
@@ -126,5 +128,31 @@ async fn a_client_that_mosip_refuses_pauses_both_gateways_and_one_probe_goes() {
     }
     one.kill();
     other.kill();
+    shared.sql(&format!("DROP SCHEMA {} CASCADE", shared.schema)).await;
+}
+
+/// A command that worked on the shared database itself would ask for nothing, and the gateway would find out an hour later.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_about_opencrvss_webhooks_speak_to_the_gateway_that_runs_here() {
+    let Some(shared) = Shared::new().await else { return };
+    let simulator = simulator().await;
+    let (mut gateway, at) = (shared.gateway(&simulator), Port::hold());
+    let secret = shared.dir.path().join("sha_secret");
+    std::fs::write(&secret, SHA_SECRET).unwrap();
+    for (name, value) in webhooks(&simulator.base_url, &at.address()) {
+        gateway.set(&[(name, &value)]);
+    }
+    gateway.set(&[("FACES__WEBHOOK_SECRET_FILE", secret.to_str().unwrap())]);
+    let made = gateway.run(&["outbox", "keygen"]);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    gateway.start();
+    gateway.ready().await;
+    for (command, left) in [("subscribe", 2), ("unsubscribe", 0), ("subscribe", 2)] {
+        // The command waits, and the simulator answers meanwhile.
+        let output = tokio::task::block_in_place(|| gateway.run(&["opencrvs", command]));
+        assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(simulator.webhooks.all().len(), left, "{command}");
+    }
+    gateway.kill();
     shared.sql(&format!("DROP SCHEMA {} CASCADE", shared.schema)).await;
 }
