@@ -1,11 +1,13 @@
 //! `mosip-gateway demo` prints, step by step, how a whole gateway works with the simulator. By default it sends one birth and receives its
 //! UINTOKEN, with MOSIP switched off in between. With `--ida` it asks IDA about a person. With `--credentials` it shows what MOSIP's hub
 //! delivers. With `--esignet` it verifies logins. With `--opencrvs` it takes registrations from OpenCRVS and confirms them there. With
-//! `--systems` a second ID system takes the birth, too.
+//! `--systems` a second ID system takes the birth, too. With `--replicas` two gateways share a database, and one of them is killed.
 
 mod credentials;
 mod esignet;
 mod opencrvs;
+pub mod postgres;
+pub mod replicas;
 mod systems;
 
 use std::io::Write;
@@ -85,22 +87,21 @@ struct Stage {
 
 async fn play(scene: Scene, out: &mut (impl Write + Send), folder: &Path) -> Result<()> {
     let (deliver_url, deliveries) = mediator().await?;
-    let reserved = TcpListener::bind("127.0.0.1:0").await.map_err(demo_error)?;
-    let callback = reserved.local_addr().map_err(demo_error)?.to_string();
-    drop(reserved);
+    let callback = free_address().await?;
     let simulator = simulator(&callback).await?;
     contexts::write_into(&folder.join("contexts")).map_err(demo_error)?;
     let systems = match scene {
         Scene::Systems => systems::settings(&systems::start().await?),
         _ => String::new(),
     };
-    let config = config(&[
-        ("@SYSTEMS@", &systems),
+    let places = [
+        ("@SYSTEMS@", &*systems),
         ("@CALLBACK@", &callback),
         ("@FOLDER@", &folder.display().to_string()),
         ("@MOSIP@", &simulator.base_url),
         ("@DELIVER@", &deliver_url),
-    ])?;
+    ];
+    let config = config(&filled(CONFIG, &places), Path::new(""))?;
     let client = Client::new(&config.upstream)?;
     let gateway =
         Gateway::bind(config, true).await.map_err(|error| Error::new(Code::Bug, error.to_string()))?;
@@ -248,6 +249,12 @@ fn ensure(holds: bool) -> Result<()> {
     if holds { Ok(()) } else { Err(Error::new(Code::Bug, "the demo did not go as it should")) }
 }
 
+/// An address that nobody listened at a moment ago.
+async fn free_address() -> Result<String> {
+    let reserved = TcpListener::bind("127.0.0.1:0").await.map_err(demo_error)?;
+    Ok(reserved.local_addr().map_err(demo_error)?.to_string())
+}
+
 /// Starts the mediator's side, which receives deliveries.
 async fn mediator() -> Result<(String, mpsc::Receiver<Value>)> {
     let (arrived, deliveries) = mpsc::channel::<Value>(8);
@@ -270,10 +277,14 @@ async fn simulator(callback: &str) -> Result<Running> {
     Simulator::start(settings, Clock::system()).await.map_err(demo_error)
 }
 
-fn config(places: &[(&str, &str)]) -> Result<Config> {
-    let text = places.iter().fold(CONFIG.to_owned(), |text, (place, value)| text.replace(place, value));
+/// `text` with a value at each of its `places`.
+fn filled(text: &str, places: &[(&str, &str)]) -> String {
+    places.iter().fold(text.to_owned(), |text, (place, value)| text.replace(place, value))
+}
+
+fn config(text: &str, folder: &Path) -> Result<Config> {
     let variables = SECRETS.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-    Config::from_toml(&text, Path::new(""), &variables, &|path| std::fs::read(path)).map_err(demo_error)
+    Config::from_toml(text, folder, &variables, &|path| std::fs::read(path)).map_err(demo_error)
 }
 
 async fn call(client: &Client, method: Method, url: &str, body: impl Into<Bytes>) -> Result<(u16, Value)> {

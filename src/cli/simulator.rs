@@ -10,9 +10,10 @@ use tokio::runtime::Runtime;
 use tracing::level_filters::LevelFilter;
 
 use super::input;
-use super::outcome::{Failure, Outcome};
+use super::outcome::{Failure, Outcome, REFUSED};
 use super::serve::wait_for_stop_signal;
-use crate::demo::{self, Scene};
+use crate::demo::replicas::{self, Server};
+use crate::demo::{self, Scene, postgres};
 use crate::simulator::{Behaviour, Callback, Settings, Tls, run_alone};
 use crate::telemetry;
 
@@ -102,6 +103,13 @@ pub(super) struct Demo {
     /// Shows a birth that goes to MOSIP and to another ID system, which do not wait for each other.
     #[arg(long)]
     systems: bool,
+    /// Shows two gateways over one PostgreSQL, of which one is killed: a server of Debian's packages, which runs for as long as this, or the one that
+    /// --postgres names.
+    #[arg(long, conflicts_with_all = ["ida", "credentials", "esignet", "opencrvs", "systems"])]
+    replicas: bool,
+    /// The URL of a database on this machine for --replicas, which makes a schema of its own there, and removes it.
+    #[arg(long, value_name = "URL", env = "MOSIP_GATEWAY_DEMO_POSTGRES", hide_env_values = true)]
+    postgres: Option<String>,
 }
 
 impl Demo {
@@ -109,6 +117,14 @@ impl Demo {
         let place = "run the demo at the top of the repository, or in the image of the simulator";
         check_folder(Path::new("keys.example"), place)?;
         let runtime = Runtime::new().map_err(Failure::environment)?;
+        if self.replicas {
+            let server = self.server()?;
+            // Whoever stops it leaves no server behind.
+            let shown =
+                async { replicas::run(&server, wait_for_stop_signal(), &mut std::io::stdout()).await };
+            let is_whole = runtime.block_on(shown)?;
+            return Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::from(REFUSED) });
+        }
         let scenes = [
             (self.ida, Scene::Ida),
             (self.credentials, Scene::Credentials),
@@ -120,5 +136,13 @@ impl Demo {
         let scene = scene.unwrap_or(Scene::Birth);
         runtime.block_on(demo::run(scene, &mut std::io::stdout()))?;
         Ok(ExitCode::SUCCESS)
+    }
+
+    fn server(&self) -> Result<Server, Failure> {
+        if let Some(url) = &self.postgres {
+            return Ok(Server::Named(url.clone()));
+        }
+        let missing = "no PostgreSQL of Debian's packages is installed; install the package `postgresql`, or name a database by --postgres or MOSIP_GATEWAY_DEMO_POSTGRES";
+        postgres::installed().map(Server::Started).ok_or_else(|| Failure::Environment(missing.to_owned()))
     }
 }

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
-use mosip_gateway::demo::{Scene, run};
+use mosip_gateway::demo::{Scene, postgres, run};
 
 #[tokio::test]
 async fn a_birth_goes_out_sealed_and_its_answer_comes_back_verified() {
@@ -94,6 +94,38 @@ async fn registrations_of_opencrvs_come_back_confirmed_or_rejected_and_one_is_ta
         line("the packet of 2026BDEMO03: PACKET_REJECTED") < line("the registration of 2026BDEMO03"),
         "{text}"
     );
+}
+
+#[test]
+fn of_two_gateways_one_is_killed_and_nothing_is_lost() {
+    if postgres::installed().is_none() {
+        eprintln!("skipped: no PostgreSQL of Debian's packages is installed");
+        return;
+    }
+    let shown = demo(&["--replicas"]).output().unwrap();
+    let text = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.status.success(), "{text}{}", String::from_utf8_lossy(&shown.stderr));
+    let last = text.lines().last().unwrap();
+    assert!(last.contains("MOSIP accepted") && last.contains("all 8, each once"), "{text}");
+}
+
+#[test]
+fn a_database_that_is_not_there_ends_the_demo_with_a_sentence() {
+    let shown =
+        demo(&["--replicas", "--postgres", "postgresql://nobody:secret@127.0.0.1:9/none"]).output().unwrap();
+    let said = String::from_utf8(shown.stderr).unwrap();
+    assert_eq!(shown.status.code(), Some(1), "{said}");
+    assert!(said.contains("the database that was named") && !said.contains("secret"), "{said}");
+}
+
+fn demo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mosip-gateway"));
+    command
+        .arg("demo")
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env_remove("MOSIP_GATEWAY_DEMO_POSTGRES");
+    command
 }
 
 #[test]
