@@ -136,6 +136,7 @@ impl Gateway {
         let ledger = Ledger::open(config.outbox, config.quarantine, clock.clone()).map_err(|error| {
             Error::new(Code::Storage, error.to_string()).advise("Start again after that.")
         })?;
+        ledger.acknowledge_within(config.listen.request_deadline);
         let websub = &config.destinations.hub;
         let proof = |secret| Arc::new(HubProof { secret, path: websub.callback_path() });
         let hub_proof = websub.secret.clone().map(proof);

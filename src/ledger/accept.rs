@@ -210,10 +210,6 @@ impl Ledger {
         self.accept_one(posted, key, push).await
     }
 
-    pub(super) fn refuse_in_trouble(&self) -> Result<()> {
-        self.trouble().map_or(Ok(()), |trouble| Err((&trouble).into()))
-    }
-
     /// Stores `posted`, or finds the entries that it is already; `key` is the HMAC of its `Idempotency-Key`, and `push` the id in the
     /// quarantine that it leaves.
     pub(super) async fn accept_one(
@@ -236,7 +232,8 @@ impl Ledger {
             book.accept(&posted, is_retry)
         });
         let accepted = accepted.await?;
-        if accepted.is_new {
+        // Whoever posted a known one before may not have stayed until it was announced.
+        if !accepted.unsettled().is_empty() {
             self.rules.announce(ready);
         }
         Ok(accepted)

@@ -4,6 +4,7 @@
 //! transaction, with the current keys and time.
 
 mod accept;
+mod acknowledged;
 mod answers;
 mod channels;
 mod confirmations;
@@ -112,6 +113,8 @@ struct Rules {
     legacy: OnceLock<LegacyPosts>,
     /// How registrations are confirmed in OpenCRVS's core; unset: they are not.
     confirmations: OnceLock<Confirmations>,
+    /// How long a caller waits for what they sent to be stored; unset: until it is.
+    acknowledged_within: OnceLock<Duration>,
     /// How long MOSIP may be silent about a registration; unset: nothing is expected of it.
     expected_within: OnceLock<Duration>,
     /// How it is published that credentials were received; unset: it is not.
@@ -167,6 +170,7 @@ impl Ledger {
             quarantine,
             legacy: OnceLock::new(),
             confirmations: OnceLock::new(),
+            acknowledged_within: OnceLock::new(),
             expected_within: OnceLock::new(),
             publications: OnceLock::new(),
             unreadable: Unreadable::default(),
@@ -263,16 +267,6 @@ impl Ledger {
     ) -> Result<T> {
         let job = self.rules.job(self.hold, job);
         self.store.run(job).await
-    }
-
-    /// As [`Self::run`], for what is acknowledged to a caller; it holds `locks`.
-    async fn take<T: Send + 'static>(
-        &self,
-        locks: Vec<String>,
-        job: impl Fn(&Book<'_>) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        let job = self.rules.job(self.hold, job);
-        self.store.take(locks, job).await
     }
 
     /// HMAC-SHA256 of `parts` under the identity key, each part behind its length.

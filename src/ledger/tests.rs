@@ -1,4 +1,5 @@
 mod acceptance;
+mod acknowledged;
 mod age;
 mod answers;
 mod at_rest;
