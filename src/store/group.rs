@@ -63,6 +63,11 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
+    /// False: whoever sent what it acknowledges has hung up or was refused. Told of nothing, they send it again.
+    fn is_wanted(&self) -> bool {
+        !(self.acknowledges && self.answer.is_closed())
+    }
+
     /// Answers, with the outcome of the commit that all of the group shared.
     pub(super) fn finish(self, commit: Result<()>) {
         let outcome = match self.outcome {
@@ -148,14 +153,14 @@ fn serve<D: Desk>(mut desk: D, queue: &Mutex<mpsc::Receiver<Order<D>>>) {
     }
 }
 
-/// All jobs that wait, up to the first command among them; one at least of both. `None`: there will be no more.
+/// All jobs that wait and are wanted, up to the first command among them. `None`: there will be no more.
 fn next<D>(queue: &Mutex<mpsc::Receiver<Order<D>>>) -> Option<(Vec<Waiting>, Option<Command<D>>)> {
     let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
     let (mut group, mut command) = (Vec::new(), None);
     let mut next = Some(queue.blocking_recv()?);
     while let Some(order) = next {
         match order {
-            Order::Job(job) => group.push(job),
+            Order::Job(job) => group.extend(Some(job).filter(Waiting::is_wanted)),
             Order::Command(ordered) => command = Some(ordered),
         }
         let goes_on = command.is_none() && group.len() < LARGEST_GROUP;

@@ -2,6 +2,7 @@
 
 use std::sync::mpsc;
 
+use futures_util::FutureExt;
 use futures_util::future::{join, join_all};
 
 use super::*;
@@ -67,6 +68,23 @@ async fn a_job_that_fails_after_it_has_written_is_undone_alone_in_its_group() {
     }
     let in_memory = on_connection(&sqlite, |session| Ok(session.recent.borrow().len())).await;
     assert_eq!(in_memory, 2 * kept.len(), "nothing of the others: of each row its name and its entry");
+}
+
+#[tokio::test]
+async fn what_is_acknowledged_to_nobody_any_more_is_not_stored() {
+    let home = Home::new();
+    let sqlite = home.sqlite().unwrap();
+    let store = Store(Arc::clone(&sqlite) as _);
+    let (begin, begun) = mpsc::channel();
+    let hold = sqlite.group.command(move |_| begun.recv().map_err(|_| refused()));
+    let hung_up = store.take(Vec::new(), |tx| tx.insert(&[new("hung up")]).map(drop));
+    let hang_up = async {
+        assert!(hung_up.now_or_never().is_none(), "it waits for the thread");
+        begin.send(()).unwrap();
+    };
+    join(hold, hang_up).await.0.unwrap();
+    accept(&store, "stays").await;
+    assert_eq!(names(&store).await, ["stays"]);
 }
 
 #[tokio::test]
