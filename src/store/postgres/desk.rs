@@ -90,7 +90,7 @@ impl Desk {
         let trial = match self.site.health.trouble() {
             Some(Trouble::Gone(_)) => return self.site.health.check(),
             Some(Trouble::Unwritable { .. }) => self.try_to_write(),
-            Some(Trouble::Lost { .. }) | None => self.ping(),
+            Some(Trouble::Lost { .. }) | None => self.over_a_connection(Self::ping),
         };
         self.site.acknowledged.sync();
         match trial {
@@ -110,13 +110,24 @@ impl Desk {
     /// A person accepts that acknowledged commits are lost: what is there now is what there is.
     pub(super) fn accept_loss(&mut self) -> Result<()> {
         let known = self.site.acknowledged.all();
-        let session = self.session().map_err(|failure| failure.error)?;
-        let found = acknowledged::found(session, &known);
-        let found = found.map_err(|error| failure_of(session, error));
-        let found = self.keep(found).map_err(|failure| failure.error)?;
+        let found = self.over_a_connection(|desk| {
+            let session = desk.session()?;
+            let found = acknowledged::found(session, &known);
+            let found = found.map_err(|error| failure_of(session, error));
+            desk.keep(found)
+        });
+        let found = found.map_err(|failure| failure.error)?;
         self.site.acknowledged.accept(found);
         self.site.health.accept_loss();
         self.look_after()
+    }
+
+    /// A connection that broke while nothing was asked over it says so to the first who asks, who asks again over another.
+    fn over_a_connection<T>(&mut self, ask: impl Fn(&mut Self) -> Result<T, Failure>) -> Result<T, Failure> {
+        match ask(self) {
+            Err(failure) if failure.kind == Kind::Lost => ask(self),
+            answer => answer,
+        }
     }
 
     fn ping(&mut self) -> Result<(), Failure> {

@@ -76,6 +76,18 @@ fn pipe(mut from: TcpStream, mut to: TcpStream, mut passes: impl FnMut(&[u8]) ->
 }
 
 #[tokio::test]
+async fn a_connection_that_breaks_while_it_is_idle_is_no_trouble() {
+    let Some(home) = Home::new() else { return };
+    let store = home.store();
+    // Each time another thread looks.
+    for _ in 0..8 {
+        store.look_after().await.unwrap();
+        home.cut();
+        store.look_after().await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_job_whose_connection_is_lost_runs_again() {
     let Some(home) = Home::new() else { return };
     let home = Arc::new(home);
