@@ -86,6 +86,8 @@ pub struct Accepted {
     pub count: u64,
     /// How often a birth came again and was dropped with a plain success.
     pub repeats: u64,
+    /// How often it came again after a later event of its composition.
+    pub late: u64,
     /// Posts under this id whose plaintext was another than that of the first.
     pub altered: u64,
     /// The AID inside; births and deaths only.
@@ -338,6 +340,8 @@ pub(super) enum Receipt {
 
 impl Record {
     fn accept(&mut self, arrival: Arrival) -> Result<Receipt, Refusal> {
+        let mut since = self.accepted.iter().rev().take_while(|entry| entry.id != arrival.id);
+        let is_late = since.any(|entry| entry.composition == arrival.composition);
         let known = self.accepted.iter_mut().rev().find(|entry| entry.id == arrival.id);
         if known.as_ref().is_some_and(|entry| entry.kind != arrival.kind) {
             return Err(Refusal::strict("SIM-ID-KIND", "the id belongs to an event of another kind"));
@@ -361,6 +365,7 @@ impl Record {
             remember(&mut self.accepted, Accepted::first(arrival));
             return Ok(Receipt::First);
         };
+        entry.late += u64::from(is_late);
         if entry.digest != arrival.digest {
             entry.altered += 1;
         }
@@ -383,6 +388,7 @@ impl Accepted {
             kind,
             count: 1,
             repeats: 0,
+            late: 0,
             altered: 0,
             aid,
             thumbprint,

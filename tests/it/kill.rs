@@ -149,7 +149,7 @@ fn configure(gateway: &mut Gateway, simulator: &simulator::Running, mediator: &M
     gateway.set(&hub.set().collect::<Vec<_>>());
 }
 
-fn variable(name: &str) -> Option<u64> {
+pub(crate) fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap())
 }
 
@@ -162,7 +162,7 @@ async fn start_simulator(callback: &str) -> simulator::Running {
 }
 
 /// Waits until nothing is left to send. An operator has everything that waits tried at once.
-async fn settle(gateway: &Gateway) {
+pub(crate) async fn settle(gateway: &Gateway) {
     gateway.ready().await;
     let client = crate::support::process::client();
     loop {

@@ -36,12 +36,6 @@ fn is_paused(readiness: &Value) -> bool {
     channels.any(|channel| channel["state"] == "paused")
 }
 
-async fn simulator() -> simulator::Running {
-    let mut settings = Settings::from_key_set(Path::new("keys.example")).unwrap();
-    settings.bind.set_port(0);
-    Simulator::start(settings, Clock::system()).await.unwrap()
-}
-
 /// Both call back one address, as behind a load balancer that sends everything to `to`.
 fn subscribes(gateway: &mut Gateway, simulator: &simulator::Running, to: &str) {
     let hub = Hub::beside(&simulator.base_url, to);

@@ -20,9 +20,7 @@ const STEP: &str = "BEGIN;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_newer_gateway_changes_the_tables_under_load_and_the_older_one_goes_on_until_it_is_replaced() {
     let Some(shared) = Shared::new().await else { return };
-    let mut settings = Settings::from_key_set(Path::new("keys.example")).unwrap();
-    settings.bind.set_port(0);
-    let simulator = Simulator::start(settings, Clock::system()).await.unwrap();
+    let simulator = simulator().await;
     let (mut older, mut newer) = (shared.gateway(&simulator), shared.gateway(&simulator));
     let made = older.run(&["outbox", "keygen"]);
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));

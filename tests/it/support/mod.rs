@@ -33,6 +33,7 @@ pub(crate) mod small_disk;
 pub(crate) mod system;
 pub(crate) mod vectors;
 pub(crate) mod webhook;
+pub(crate) mod wire;
 #[cfg(feature = "simulator")]
 pub(crate) mod world;
 

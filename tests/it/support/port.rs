@@ -22,4 +22,8 @@ impl Port {
     pub(crate) fn address(&self) -> String {
         self.address.to_string()
     }
+
+    pub(crate) fn number(&self) -> u16 {
+        self.address.port()
+    }
 }

@@ -240,9 +240,7 @@ impl Gateway {
 
     /// Status and body of `/readyz`; `None`: nobody listens.
     pub(crate) async fn readiness(&self) -> Option<(u16, Value)> {
-        let url = format!("http://{}/readyz", self.ports[2].address());
-        let reply = send(&client(), Method::GET, &url, HeaderMap::new(), Bytes::new()).await?;
-        Some((reply.status.as_u16(), serde_json::from_slice(&reply.body).unwrap()))
+        readiness(&self.ops()).await
     }
 
     /// `ip:port` of the listener of operators.
@@ -322,6 +320,9 @@ impl Gateway {
 
 impl Drop for Gateway {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.log());
+        }
         if let Some(child) = &mut self.child {
             let _ = child.kill();
             let _ = child.wait();
@@ -343,6 +344,13 @@ fn passing(socket: &TcpListener, name: &str) -> Command {
 pub(crate) fn client() -> Client {
     let config = Config::from_toml(EXAMPLE, Path::new("deploy"), &secrets(), &|path| std::fs::read(path));
     Client::new(&config.unwrap_or_else(|problems| panic!("{problems}")).upstream).unwrap()
+}
+
+/// As [`Gateway::readiness`], of the gateway whose listener of operators is at `ops`.
+pub(crate) async fn readiness(ops: &str) -> Option<(u16, Value)> {
+    let url = format!("http://{ops}/readyz");
+    let reply = send(&client(), Method::GET, &url, HeaderMap::new(), Bytes::new()).await?;
+    Some((reply.status.as_u16(), serde_json::from_slice(&reply.body).unwrap()))
 }
 
 /// Posts a large `body` as `content_type`; none: no answer came.

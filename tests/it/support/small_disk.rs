@@ -64,14 +64,25 @@ impl SmallDisk {
 
     /// `program`, inside and in the current folder.
     pub(crate) fn command(&self, program: &str) -> Command {
-        let mut command = Command::new("nsenter");
-        command.args(["--target", &self.holder.id().to_string(), "--mount"]);
-        if !self.is_root {
-            command.args(["--user", "--preserve-credentials"]);
-        }
-        let folder = std::env::current_dir().unwrap();
-        command.args(["--", "/bin/sh", "-c", r#"cd "$0" && exec "$@""#]).arg(folder).arg(program);
+        let (inside, folder) = (self.inside(), std::env::current_dir().unwrap());
+        let mut command = Command::new(&inside[0]);
         command
+            .args(&inside[1..])
+            .args(["/bin/sh", "-c", r#"cd "$0" && exec "$@""#])
+            .arg(folder)
+            .arg(program);
+        command
+    }
+
+    /// What is put before a command to run it inside.
+    pub(crate) fn inside(&self) -> Vec<String> {
+        let holder = self.holder.id().to_string();
+        let mut before = vec!["nsenter", "--target", &holder, "--mount"];
+        if !self.is_root {
+            before.extend(["--user", "--preserve-credentials"]);
+        }
+        before.push("--");
+        before.into_iter().map(str::to_owned).collect()
     }
 
     /// Takes all room that is left.
