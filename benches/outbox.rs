@@ -7,12 +7,11 @@
 
 mod support;
 
-use std::io::{Seek, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use support::load::{AWAY, Measured, gateway_over, is_test, padded_birth};
+use support::load::{AWAY, Measured, fsync_rate, gateway_over, is_test, padded_birth};
 use support::mediator::Mediator;
 use support::process::peak_memory;
 use support::rings::process::{Gateway, client, post};
@@ -135,16 +134,4 @@ async fn fill(database: &Path, count: usize) {
     let mut gateway = start_over(database, AWAY).await;
     post_events(&gateway, 0, count, 64).await;
     gateway.kill();
-}
-
-/// Writes and syncs of 4 KiB a second, as one commit needs.
-fn fsync_rate(disk: &Path, count: usize) -> f64 {
-    let mut file = std::fs::File::create(disk.join("fsync")).unwrap();
-    let begun = Instant::now();
-    for _ in 0..count {
-        file.rewind().unwrap();
-        file.write_all(&[7; EVENT_LEN]).unwrap();
-        file.sync_data().unwrap();
-    }
-    count as f64 / begun.elapsed().as_secs_f64()
 }

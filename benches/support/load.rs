@@ -1,5 +1,6 @@
 //! Many posts at once, and how long each of them takes.
 
+use std::io::{Seek, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -33,6 +34,18 @@ pub(crate) fn padded_birth(number: usize, bytes: usize) -> String {
     let text = birth(&format!("3b1c2f40-0000-4000-8000-{number:012x}"));
     let padding = "x".repeat(bytes.saturating_sub(text.len() + r#""pad":"","#.len()));
     text.replacen('{', &format!("{{\"pad\":\"{padding}\","), 1)
+}
+
+/// Writes and syncs of 4 KiB a second, as one commit needs.
+pub(crate) fn fsync_rate(disk: &Path, count: usize) -> f64 {
+    let mut file = std::fs::File::create(disk.join("fsync")).unwrap();
+    let begun = Instant::now();
+    for _ in 0..count {
+        file.rewind().unwrap();
+        file.write_all(&[7; 4 << 10]).unwrap();
+        file.sync_data().unwrap();
+    }
+    count as f64 / begun.elapsed().as_secs_f64()
 }
 
 /// How long each of many posts took, the shortest first, and all of them together.
