@@ -14,6 +14,7 @@ mod keygen;
 mod openapi;
 mod opencrvs;
 mod outbox;
+mod outbox_copy;
 mod outcome;
 mod primitives;
 mod serve;

@@ -1,4 +1,4 @@
-//! `outbox list|show|retry|discard|keygen|rekey|resume|set-aside|backup`: through the gateway that runs over the database, or on the file itself.
+//! `outbox list|show|retry|discard|keygen|rekey|resume|set-aside|backup|copy`: through the gateway that runs over the database, or on the file itself.
 
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::input::{ClientCertificate, ConfigFile};
+use super::outbox_copy;
 use super::outcome::{self, Failure, Outcome};
 use crate::clock::Clock;
 use crate::crypto::secret;
@@ -97,11 +98,28 @@ enum Command {
         /// The new file, in a folder that the gateway can write to; `-`: standard output. The folder of the database then needs room for a copy.
         file: PathBuf,
     },
+    /// Moves everything to another database, such as one on a server that several gateways share, or back. No gateway may run over either.
+    ///
+    /// A database is named by the file that `outbox.path` names, by the file that `outbox.url_file` names, or by a URL without a password. A
+    /// server is reached with the password and the roots of the configuration, whose `outbox.key_file` has to be that of both databases. All
+    /// rows are read back and compared. Then no gateway starts over the former database any more, which keeps its rows. A command that was cut
+    /// off is run again as it was; the way back is the same command with the two exchanged.
+    Copy {
+        /// The database that the gateway has.
+        #[arg(long, value_name = "DATABASE")]
+        from: PathBuf,
+        /// A file that is not there, or an empty database or schema on a server.
+        #[arg(long, value_name = "DATABASE")]
+        to: PathBuf,
+    },
 }
 
 impl Outbox {
     pub(super) fn run(&self) -> Outcome {
         let config = self.config.load_local()?;
+        if let Command::Copy { from, to } = &self.command {
+            return outbox_copy::copy(&config, from, to);
+        }
         let location = &config.outbox.location;
         let remains = location.remains();
         let missing = || {
@@ -159,7 +177,7 @@ impl Command {
                 print(&EntryView::of(ledger.discard(id.clone(), reason.clone()).await?, now))
             }
             Self::Rekey => print(&ledger.rekey().await?),
-            Self::Keygen | Self::Resume { .. } | Self::SetAside | Self::Backup { .. } => {
+            Self::Keygen | Self::Resume { .. } | Self::SetAside | Self::Backup { .. } | Self::Copy { .. } => {
                 Ok(ExitCode::SUCCESS)
             }
         }
@@ -211,7 +229,7 @@ impl Command {
                 (Method::POST, "/v1/outbox/resume?accept_loss=true".to_owned())
             }
             Self::Resume { .. } => (Method::POST, "/v1/outbox/resume".to_owned()),
-            Self::Keygen | Self::Rekey | Self::SetAside | Self::Backup { .. } => {
+            Self::Keygen | Self::Rekey | Self::SetAside | Self::Backup { .. } | Self::Copy { .. } => {
                 (Method::POST, "/v1/outbox/rekey".to_owned())
             }
         }

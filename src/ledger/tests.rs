@@ -10,6 +10,7 @@ mod destinations;
 mod import;
 mod jobs;
 mod legacy;
+mod moving;
 mod operator;
 mod pushes;
 mod reconcile;

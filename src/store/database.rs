@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
 
-use super::{Owner, SealedColumn, Store};
+use super::moving::Side;
+use super::{Location, Owner, SealedColumn, Store};
 use crate::clock::Timestamp;
 
 /// What the command line and `doctor` do with a database. Each backend has one; nothing else names a backend.
@@ -54,6 +55,14 @@ pub(crate) trait Database: Send + Sync {
 
     /// Moves it away untouched, and says where to. [`OpenError::InUse`] while a gateway runs over it.
     fn set_aside(&self, now: Timestamp) -> Result<PathBuf, OpenError>;
+
+    /// Holds it for a copy of its rows, whether or not there is one. [`OpenError::InUse`] while a gateway runs over it.
+    fn hold(&self) -> Result<Box<dyn Side>, OpenError>;
+
+    /// The database of `url` on a server, reached as this one is, where this one is on a server, too.
+    fn likewise(&self, _url: &[u8]) -> Option<Result<Location, String>> {
+        None
+    }
 }
 
 /// What there is of a database.

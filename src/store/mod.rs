@@ -15,6 +15,7 @@ mod health;
 mod location;
 #[cfg(test)]
 pub(crate) mod memory;
+mod moving;
 mod overview;
 mod postgres;
 mod queues;
@@ -31,6 +32,7 @@ use futures_util::future::BoxFuture;
 
 pub(crate) use self::database::{CopyError, Database, Head, LookError, OpenError, Remains};
 pub(crate) use self::location::Location;
+pub(crate) use self::moving::Copying;
 pub(crate) use self::overview::{ATTEMPTS_KEPT, GatewayRow, Overview};
 pub(crate) use self::queues::Queues;
 pub(crate) use self::rows::{

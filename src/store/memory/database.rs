@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::Memory;
 use crate::clock::Timestamp;
 use crate::config::section::Section;
+use crate::store::moving::Side;
 use crate::store::{
     CopyError, Database, Head, Location, LookError, OpenError, Owner, Remains, SEALED, Store,
 };
@@ -54,6 +55,10 @@ impl Database for Memory {
     }
 
     fn set_aside(&self, _: Timestamp) -> Result<PathBuf, OpenError> {
+        Err(OpenError::Refused("the memory: nothing outlives the process".to_owned()))
+    }
+
+    fn hold(&self) -> Result<Box<dyn Side>, OpenError> {
         Err(OpenError::Refused("the memory: nothing outlives the process".to_owned()))
     }
 }

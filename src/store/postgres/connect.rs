@@ -55,6 +55,25 @@ pub(crate) fn read(section: &mut Section<'_>) -> Option<Location> {
     }
 }
 
+/// How a URL of a database begins, whatever stands before it.
+pub(crate) fn is_url(text: &[u8]) -> bool {
+    let text = text.trim_ascii_start();
+    text.starts_with(b"postgresql://") || text.starts_with(b"postgres://")
+}
+
+/// Whether a password stands in the URL.
+pub(crate) fn has_password(url: &[u8]) -> bool {
+    let config = std::str::from_utf8(url).ok().and_then(|url| url.parse::<Config>().ok());
+    config.is_some_and(|config| config.get_password().is_some())
+}
+
+/// The database of a URL that stands in no configuration.
+pub(crate) fn at(url: &[u8]) -> Result<Location, String> {
+    let target =
+        parse(url, None, None).map_err(|(_, Complaint { what, advice })| format!("{what}; {advice}"))?;
+    Ok(Location::new(Server(target)))
+}
+
 /// Which setting is wrong, and what is.
 type Wrong = (&'static str, Complaint);
 
@@ -148,6 +167,28 @@ impl Target {
     /// For errors and logs: servers and database, and no secret.
     pub(super) fn name(&self) -> String {
         let hosts: Vec<String> = self.config.get_hosts().iter().map(name_of).collect();
+        format!("postgresql://{}/{}", hosts.join(","), self.config.get_dbname().unwrap_or_default())
+    }
+
+    /// The database of another `url`, with the password of this one where the URL has none, its roots, and, if it is the same one, its file.
+    pub(super) fn likewise(&self, url: &[u8]) -> Result<Self, String> {
+        let own = self.config.get_password().filter(|_| !has_password(url));
+        let other =
+            parse(url, own, None).map_err(|(_, Complaint { what, advice })| format!("{what}; {advice}"))?;
+        let (tls, roots) = match (&other.tls, &self.tls) {
+            (Some(_), Some(tls)) => (Some(tls.clone()), Arc::clone(&self.roots)),
+            _ => (other.tls, other.roots),
+        };
+        let state_file = self.state_file.clone().filter(|_| other.config == self.config);
+        Ok(Self { config: other.config, tls, state_file, roots })
+    }
+
+    /// As [`Self::name`], with the ports, so that it tells one database from all others.
+    pub(super) fn address_of_all(&self) -> String {
+        let ports = self.config.get_ports();
+        let port = |at: usize| ports.get(at).or(ports.first()).copied().unwrap_or(5432);
+        let hosts = self.config.get_hosts().iter().enumerate();
+        let hosts: Vec<String> = hosts.map(|(at, host)| format!("{}:{}", name_of(host), port(at))).collect();
         format!("postgresql://{}/{}", hosts.join(","), self.config.get_dbname().unwrap_or_default())
     }
 

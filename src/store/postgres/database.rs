@@ -6,13 +6,17 @@ use std::sync::Arc;
 use rustls::pki_types::CertificateDer;
 
 use super::connect::Target;
-use super::open::{LACKS_CREATE, NO_CREATE, OpenError, let_create};
+use super::moving::ServerSide;
+use super::open::{self, LACKS_CREATE, NO_CREATE, OpenError, let_create};
 use super::schema::MARK;
 use super::session::{Failure, Session};
 use super::tx::Transaction;
 use super::{Postgres, apart};
 use crate::clock::Timestamp;
-use crate::store::{self, CopyError, Database, Head, LookError, Owner, Remains, SEALED, SealedColumn, Store};
+use crate::store::moving::Side;
+use crate::store::{
+    self, CopyError, Database, Head, Location, LookError, Owner, Remains, SEALED, SealedColumn, Store,
+};
 
 /// Where a database is, or will be.
 pub(super) struct Server(pub(super) Target);
@@ -105,7 +109,10 @@ impl Database for Server {
         let heads = self.ask(|tx| {
             let mut heads = Vec::new();
             if !is_ours(tx)? {
-                return Ok(heads);
+                return Ok(Ok(heads));
+            }
+            if let Some(mark) = open::out_of_use(tx.0)? {
+                return Ok(Err(mark.words()));
             }
             for at in SEALED {
                 let SealedColumn { table, column, .. } = at;
@@ -117,14 +124,22 @@ impl Database for Server {
                     Ok(Head { column: at, head: row.try_get(0)?, values })
                 })?);
             }
-            Ok(heads)
+            Ok(Ok(heads))
         });
-        heads.map_err(|what| LookError {
+        let refused = |what: &str, advice: &str, stops_start| LookError {
             file: self.name(),
-            what,
-            advice: REACH.to_owned(),
-            stops_start: false,
-        })
+            what: what.to_owned(),
+            advice: advice.to_owned(),
+            stops_start,
+        };
+        match heads {
+            Ok(Ok(heads)) => Ok(heads),
+            Ok(Err(words)) => {
+                let (what, advice) = words.split_once("; ").unwrap_or((&words, REACH));
+                Err(refused(what, advice, true))
+            }
+            Err(what) => Err(refused(&what, REACH, false)),
+        }
     }
 
     fn copy(&self, _: &Path) -> Result<(), CopyError> {
@@ -134,5 +149,13 @@ impl Database for Server {
     fn set_aside(&self, _: Timestamp) -> Result<PathBuf, store::OpenError> {
         let what = "the gateway moves files alone; name another database or schema in outbox.url_file, and keep this one";
         Err(store::OpenError::Refused(format!("{}: {what}", self.name())))
+    }
+
+    fn hold(&self) -> Result<Box<dyn Side>, store::OpenError> {
+        Ok(Box::new(ServerSide::hold(&self.0)?))
+    }
+
+    fn likewise(&self, url: &[u8]) -> Option<Result<Location, String>> {
+        Some(self.0.likewise(url).map(|target| Location::new(Self(target))))
     }
 }

@@ -216,6 +216,7 @@ impl Desk {
     fn new_session(&mut self) -> Result<Session, OpenError> {
         let site = &self.site;
         let mut session = Session::open(&site.target).map_err(OpenError::Failed)?;
+        share(&mut session).map_err(OpenError::Failed)?;
         {
             let mut is_open = site.is_open();
             if !*is_open {
@@ -278,6 +279,23 @@ impl Desk {
                 Err(failure)
             }
         }
+    }
+}
+
+/// Tells who would copy the rows that a gateway works on them; refused while they are copied.
+fn share(session: &mut Session) -> Result<(), Failure> {
+    let share = format!(
+        "SELECT pg_try_advisory_lock_shared({}, current_schema()::regnamespace::oid::int)",
+        schema::USED
+    );
+    let rows = session.rows(&share, &[]).map_err(|error| failure_of(session, error))?;
+    match rows.first().and_then(|row| row.try_get::<_, Option<bool>>(0).ok()).flatten() {
+        Some(false) => {
+            let error = Error::new(Code::Storage, "the outbox cannot be written");
+            let error = error.for_operator("`mosip-gateway outbox copy` copies its rows");
+            Err(Failure { kind: Kind::Unwritable, error })
+        }
+        _ => Ok(()),
     }
 }
 

@@ -10,6 +10,7 @@ mod connect;
 mod database;
 mod desk;
 mod forget;
+mod moving;
 mod open;
 mod overview;
 mod schema;
@@ -17,7 +18,7 @@ mod session;
 mod site;
 mod sql;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tx;
 mod work;
 
@@ -29,7 +30,7 @@ use futures_util::future::BoxFuture;
 use tokio::time::timeout;
 
 use self::connect::Target;
-pub(crate) use self::connect::read;
+pub(crate) use self::connect::{at, has_password, is_url, read};
 use self::desk::Desk;
 use self::open::OpenError;
 use self::site::Site;

@@ -6,6 +6,7 @@ use super::site::Site;
 use super::tx::Transaction;
 use crate::error::Error;
 use crate::store::OwnerError;
+use crate::store::moving::{MARK, Mark};
 
 /// Why a database is not opened.
 #[derive(Debug)]
@@ -39,7 +40,7 @@ pub(super) fn prepare(session: &mut Session, site: &Site) -> Result<(), OpenErro
 }
 
 /// What no table depends on.
-fn check_server(session: &mut Session, site: &Site) -> Result<(), OpenError> {
+pub(super) fn check_server(session: &mut Session, site: &Site) -> Result<(), OpenError> {
     let ask = "SELECT current_setting('server_version_num')::bigint, current_setting('server_encoding'), \
                current_setting('transaction_read_only'), current_schema()::text";
     let rows = session.rows(ask, &[]).map_err(|error| failed(session, error))?;
@@ -72,28 +73,64 @@ fn check_server(session: &mut Session, site: &Site) -> Result<(), OpenError> {
     Ok(())
 }
 
-fn migrate(session: &mut Session, site: &Site) -> Result<(), OpenError> {
+/// What stands in a schema.
+pub(super) enum Place {
+    /// Nothing.
+    Empty,
+    /// Our tables.
+    Ours {
+        version: i64,
+        /// The oldest version that may work on them.
+        readable_by: i64,
+    },
+    /// Our tables, of this version or an older one, which a copy has put out of use.
+    OutOfUse(Mark),
+}
+
+/// Looks at the schema; one that has tables of another program is refused.
+pub(super) fn found(session: &mut Session, site: &Site) -> Result<Place, OpenError> {
     let failed = |session: &mut Session, error| failed(session, error);
     let count = "SELECT count(*) FILTER (WHERE relname=$1), count(*) FROM pg_class \
                  WHERE relnamespace=current_schema()::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'f') \
                  AND NOT EXISTS (SELECT FROM pg_depend WHERE classid='pg_class'::regclass AND objid=pg_class.oid AND deptype='e')";
     let rows = session.rows(count, &[&schema::MARK]).map_err(|error| failed(session, error))?;
     let counts = rows.first().map(|row| (row.try_get::<_, i64>(0).ok(), row.try_get::<_, i64>(1).ok()));
-    let seen = match counts {
-        Some((Some(0), Some(0))) => 0,
+    match counts {
+        Some((Some(0), Some(0))) => return Ok(Place::Empty),
         Some((Some(0), _)) => {
             return Err(site.refused(
                 "another program has its tables here; make a database or a schema for the outbox alone, and name it in outbox.url_file".to_owned(),
             ));
         }
-        _ => {
-            let ask = format!("SELECT version, readable_by FROM {}", schema::MARK);
-            let rows = session.rows(&ask, &[]).map_err(|error| failed(session, error))?;
-            let number = |index| rows.first().and_then(|row| row.try_get::<_, i64>(index).ok());
-            let (version, readable_by) = (number(0).unwrap_or(0), number(1).unwrap_or(i64::MAX));
+        _ => {}
+    }
+    let ask = format!("SELECT version, readable_by FROM {}", schema::MARK);
+    let rows = session.rows(&ask, &[]).map_err(|error| failed(session, error))?;
+    let number = |index| rows.first().and_then(|row| row.try_get::<_, i64>(index).ok());
+    let (version, readable_by) = (number(0).unwrap_or(0), number(1).unwrap_or(schema::OUT_OF_USE));
+    match out_of_use(session).map_err(|error| failed(session, error))? {
+        Some(mark) if version <= schema::newest() => Ok(Place::OutOfUse(mark)),
+        _ => Ok(Place::Ours { version, readable_by }),
+    }
+}
+
+/// Why our tables are out of use, if they are.
+pub(super) fn out_of_use(session: &mut Session) -> crate::error::Result<Option<Mark>> {
+    let ask = format!("SELECT sealed FROM {} LEFT JOIN meta ON name=$1 WHERE readable_by=$2", schema::MARK);
+    let rows = session.rows(&ask, &[&MARK, &schema::OUT_OF_USE])?;
+    let mark = rows.first().map(|row| row.try_get::<_, Option<Vec<u8>>>(0)).transpose()?;
+    Ok(mark.map(|kept| Mark::of(&kept.unwrap_or_default())))
+}
+
+fn migrate(session: &mut Session, site: &Site) -> Result<(), OpenError> {
+    let failed = |session: &mut Session, error| failed(session, error);
+    let seen = match found(session, site)? {
+        Place::Empty => 0,
+        Place::Ours { version, readable_by } => {
             schema::check_readable(readable_by).map_err(|what| site.refused(what))?;
             version
         }
+        Place::OutOfUse(mark) => return Err(site.refused(mark.words())),
     };
     let (done, newest) = (usize::try_from(seen).unwrap_or(0), site.migrations.len());
     if done < newest {

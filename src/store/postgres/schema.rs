@@ -8,6 +8,10 @@
 pub(super) const MARK: &str = "mosip_gateway";
 /// The class of advisory locks that are ours ("MGOB"), since other programs may lock in the same database.
 pub(super) const LOCKS: i32 = 0x4D47_4F42;
+/// The class of the lock, by schema, that each connection of a gateway shares as long as it lives, and that a copy of the rows holds alone ("MGOC").
+pub(super) const USED: i32 = 0x4D47_4F43;
+/// The `readable_by` of a database that is out of use, so that no gateway of any version works on it.
+pub(super) const OUT_OF_USE: i64 = i64::MAX;
 /// Held while the tables are made or changed.
 pub(super) const LOCK: i32 = 1;
 /// Held, together with others, by what names its rows; alone, by what does not, and by a migration.
@@ -34,6 +38,9 @@ pub(super) const fn newest() -> i64 {
 pub(super) fn check_readable(by: i64) -> Result<(), String> {
     if by <= newest() {
         return Ok(());
+    }
+    if by == OUT_OF_USE {
+        return Err("`mosip-gateway outbox copy` has put this database out of use; start the gateway again, which says what to do".to_owned());
     }
     Err(format!(
         "the outbox was written by a newer gateway and cannot be used by one that is older than version {by} of it (this one knows {}); run that one, or restore the backup that was made before the update",

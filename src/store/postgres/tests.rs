@@ -2,6 +2,7 @@ mod acknowledged;
 mod clock;
 mod gateways;
 mod lost;
+mod moving;
 mod opening;
 mod rotation;
 mod stopped;
@@ -19,7 +20,7 @@ use super::*;
 use crate::crypto::secret;
 use crate::error::{Code, Error};
 use crate::store::conformance::{self, new};
-use crate::store::{Closing, Filter, OwnerError, Queue, State, Store, Tx};
+use crate::store::{Closing, Filter, Location, OwnerError, Queue, State, Store, Tx};
 
 /// Names the server that tests use: the URL of a database in which they may make schemas, and of a user who may make databases.
 const SERVER: &str = "MOSIP_GATEWAY_TEST_POSTGRES";
@@ -30,14 +31,14 @@ conformance::suite!({
 });
 
 /// A schema of the server for one test, dropped at its end.
-struct Home {
+pub(in crate::store) struct Home {
     url: String,
     schema: String,
 }
 
 impl Home {
     /// `None`, with a word, where no server is named.
-    fn new() -> Option<Self> {
+    pub(in crate::store) fn new() -> Option<Self> {
         let Ok(url) = std::env::var(SERVER) else {
             eprintln!("skipped: {SERVER} names no PostgreSQL");
             return None;
@@ -59,6 +60,11 @@ impl Home {
         };
         let mark = if url.contains('?') { '&' } else { '?' };
         format!("{url}{mark}options=-c%20search_path={0}&application_name={0}", self.schema)
+    }
+
+    /// As a configuration names it.
+    pub(in crate::store) fn location(&self) -> Location {
+        connect::at(self.url(None).as_bytes()).unwrap()
     }
 
     fn target(&self, port: Option<u16>) -> Target {

@@ -61,7 +61,7 @@ fn fill(unfinished: &Path, owner: &dyn Owner) -> Result<(), OpenError> {
     session.close().map_err(refused)
 }
 
-fn remove(file: &Path) -> Result<(), OpenError> {
+pub(super) fn remove(file: &Path) -> Result<(), OpenError> {
     match std::fs::remove_file(file) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         removed => removed.map_err(|error| OpenError::of_io(file, error)),

@@ -13,6 +13,7 @@ mod forget;
 mod log;
 mod look;
 mod make;
+mod moving;
 mod names;
 mod open;
 mod outside;
@@ -34,9 +35,7 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-#[cfg(test)]
-pub(crate) use self::outside::in_file;
-pub(crate) use self::outside::read;
+pub(crate) use self::outside::{in_file, read};
 
 use self::desk::Desk;
 use self::open::OpenError;

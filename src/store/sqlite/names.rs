@@ -11,10 +11,9 @@ use super::recent::Start;
 use super::tx::{Transaction, read_correlation};
 use crate::crypto::sha256;
 use crate::error::{Code, Error, Result};
+use crate::store::moving::NAME;
 use crate::store::{CorrelationRow, Seq};
 
-/// Bytes of a name.
-const NAME: usize = 32;
 /// Rows that are indexed in memory: about 2 MB. A start reads about as many of them.
 const RECENT: Seq = 4_096;
 /// Names that go to the disk with one.
@@ -37,6 +36,18 @@ pub(super) fn index(connection: &Connection) -> rusqlite::Result<()> {
     all.sort_unstable();
     let mut insert = connection.prepare(INSERT)?;
     all.iter().try_for_each(|(start, seq)| insert.execute(params![start, seq]).map(drop))
+}
+
+/// Indexes one row on the disk: it has the number `seq`, and its names stand one behind the other.
+pub(super) fn index_row(
+    connection: &Connection,
+    seq: Seq,
+    entry: &str,
+    names: &[u8],
+) -> rusqlite::Result<()> {
+    let row = Indexed { seq, entry: entry.to_owned(), names: names.to_vec() };
+    let mut insert = connection.prepare_cached(INSERT)?;
+    row.starts().try_for_each(|start| insert.execute(params![start, seq]).map(drop))
 }
 
 /// The names of the rows that `find` finds, each with the number of its row.

@@ -11,7 +11,7 @@ use super::log::Log;
 use super::session::Session;
 use super::site::Site;
 use super::tx::Transaction;
-use super::{DAMAGED, DISK_FULL, HELD, make, schema};
+use super::{DAMAGED, DISK_FULL, HELD, make, moving, schema};
 use crate::error::{Code, Error};
 use crate::place::{self, beside};
 use crate::regular;
@@ -58,6 +58,14 @@ pub(crate) enum OpenError {
     /// It is not a database of a gateway.
     #[error("{}: this is not an outbox of a gateway; name another outbox.path, or restore the file", .0.display())]
     NotOurs(PathBuf),
+    /// Its rows were moved, or are being moved to it.
+    #[error("{}: {what}", .file.display())]
+    OutOfUse {
+        /// The database.
+        file: PathBuf,
+        /// What is the matter, and what to do.
+        what: String,
+    },
     /// A newer gateway wrote it.
     #[error("{}: version {found} of the outbox was written by a newer gateway (this one knows {}); run that one, or restore the backup that was made before the update", .file.display(), schema::newest())]
     Newer {
@@ -192,7 +200,7 @@ fn read_without_room(path: &Path, owner: &dyn Owner) -> Result<Option<Session>, 
     let connection = connect_for_reading(path).map_err(failed)?;
     let version: i64 =
         connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
-    if version != schema::newest() {
+    if version != schema::newest() || moving::mark(&connection).map_err(failed)?.is_some() {
         return Ok(None);
     }
     let session = Session::new(connection);
@@ -266,6 +274,9 @@ pub(super) fn version(connection: &Connection, path: &Path) -> Result<i64, OpenE
         return Ok(0);
     }
     let (application, version) = (number("application_id")?, number("user_version")?);
+    if let Some(mark) = moving::mark(connection).map_err(|error| refused(path, &error))? {
+        return Err(OpenError::OutOfUse { file: path.to_owned(), what: mark.words() });
+    }
     if application != i64::from(schema::APPLICATION_ID) {
         return Err(OpenError::NotOurs(path.to_owned()));
     }

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::look::LookError;
-use super::{OpenError, Sqlite, copy, look, set_aside};
+use super::{OpenError, Sqlite, copy, look, moving, set_aside};
 use crate::clock::Timestamp;
 use crate::config::section::Section;
 use crate::place::beside;
+use crate::store::moving::Side;
 use crate::store::{self, CopyError, Database, Head, Location, Owner, Remains, Store};
 
 /// Where a database lies, or will lie.
@@ -19,7 +20,7 @@ pub(crate) fn read(section: &mut Section<'_>) -> Location {
     Location::new(File(path))
 }
 
-#[cfg(test)]
+/// The database at `path`.
 pub(crate) fn in_file(path: PathBuf) -> Location {
     Location::new(File(path))
 }
@@ -80,6 +81,10 @@ impl Database for File {
 
     fn set_aside(&self, now: Timestamp) -> Result<PathBuf, store::OpenError> {
         Ok(set_aside::set_aside(&self.0, now)?)
+    }
+
+    fn hold(&self) -> Result<Box<dyn Side>, store::OpenError> {
+        Ok(Box::new(moving::FileSide::hold(&self.0)?))
     }
 }
 

@@ -7,6 +7,9 @@ use super::names;
 /// "MGOB": marks the file as ours.
 pub(super) const APPLICATION_ID: i32 = 0x4D47_4F42;
 
+/// "MGOX": marks a file of ours that is out of use, so that no gateway of any version begins on it.
+pub(super) const OUT_OF_USE: i32 = 0x4D47_4F58;
+
 /// Migrations in order; the version of a database is how many of them it has seen. One that has been released is never changed.
 const MIGRATIONS: [&str; 11] =
     [FIRST, JOBS, QUEUE, CORRELATION, ENGINE, ANSWERS, OVERVIEW, PUSH_SIZE, NAMES, RECORD_TOKEN, TRACE];
