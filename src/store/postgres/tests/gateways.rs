@@ -125,7 +125,7 @@ async fn what_anybody_may_ask_waits_for_no_event_that_is_being_stored() {
     let ledger = ledger(&home, dir.path());
     let asked = HubRequest { is_end: false, lasts: TERM };
     ledger.share_hub_requests(vec![("topic", Some(asked))]).await.unwrap();
-    ledger.share_webhook_request("topic", TERM).await.unwrap();
+    ledger.ask_for_webhooks("topic", TERM).await.unwrap();
 
     // As a post has it that another gateway stores.
     let (client, connection) = tokio_postgres::connect(&home.url, NoTls).await.unwrap();
