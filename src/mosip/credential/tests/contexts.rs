@@ -291,10 +291,16 @@ fn a_table_that_says_otherwise_than_the_library_is_refused_where_a_credential_ca
         assert!(matches!(compare(theirs.clone(), ours), Err(PinError::Disagrees(_))), "{what}");
         compare(theirs.clone(), theirs).unwrap();
     }
-    // No credential says anything by these names.
+    // No credential says anything by the first two names, and none of MOSIP goes two steps in.
+    let second = |b: Value| json!({ "a": "urn:a", "p": { "@id": "urn:p", "@context": { "b": b } } });
     for (what, theirs, ours) in [
         ("a proof", json!({ "proof": "urn:a" }), json!({ "proof": "urn:b" })),
         ("a name with a colon", json!({ "x:y": { "@type": "@id" } }), json!({ "x:y": {} })),
+        (
+            "a second step",
+            second(json!({ "@id": "urn:b", "@type": "@id", "@context": { "c": "urn:c" } })),
+            second(json!({ "@id": "urn:b", "@context": { "c": "urn:c" } })),
+        ),
     ] {
         assert_eq!(compare(theirs, ours), Ok(()), "{what}");
     }
