@@ -82,6 +82,7 @@ pub(crate) use self::work::{Due, Ending, Held, Leased, Wanted};
 
 use self::keys::{Keys, Opened};
 use self::ready::{Queued, Ready};
+use self::registrations::Numbers;
 use self::settings::{Outbox, Quarantine};
 use self::unreadable::Unreadable;
 use self::vault::{Place, Vault, VaultError};
@@ -109,6 +110,7 @@ struct Rules {
     keys: Arc<Keys>,
     clock: Clock,
     random: Random,
+    numbers: Numbers,
     outbox: Outbox,
     quarantine: Quarantine,
     /// How application ids and UINTOKENs reach OpenCRVS 1.x; unset: they do not.
@@ -168,6 +170,7 @@ impl Ledger {
             keys,
             clock,
             random,
+            numbers: Numbers::default(),
             outbox,
             quarantine,
             legacy: OnceLock::new(),

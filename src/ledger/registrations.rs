@@ -1,6 +1,6 @@
-//! Registrations that go to MOSIP as packets: each under an id that is drawn once, and no second one under a number that is on its way.
+//! Registrations that go to MOSIP as packets: each under an id that is made once, and no second one under a number that is on its way.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use data_encoding::HEXLOWER;
 
@@ -17,13 +17,16 @@ use crate::opencrvs::event::EventKind;
 use crate::opencrvs::record_token::RecordToken;
 use crate::opencrvs::registration::Registration;
 use crate::pool;
+use crate::random::Random;
 use crate::registration::Subject;
 use crate::store::Queue;
 
 /// The version of the formula of the identity.
 const FORMULA: u8 = 1;
-/// Digits that are drawn behind the prefix.
-const DIGITS: u64 = 10_000_000_000;
+/// Numbers that may stand behind the prefix: ten digits.
+const NUMBERS: u64 = 10_000_000_000;
+/// Numbers that follow one another before one is drawn again.
+const RUN: u64 = 100;
 /// Drawing so often finds a free id unless nearly all are in use.
 const DRAWS: usize = 100;
 
@@ -33,6 +36,24 @@ const WAITS: &str = "Wait until MOSIP has issued its credential or rejected it. 
 const IS_TAKEN: &str = "MOSIP has it, so that it cannot be discarded any more. Post this one again once MOSIP has issued its credential or rejected it, or its answer is overdue. If this one is refused then, too, ask the MOSIP administrator what became of the former one, settle that under /v1/unanswered, and post this one again.";
 /// The same where no answer is expected.
 const IS_TAKEN_UNEXPECTED: &str = "MOSIP has it, so that it cannot be discarded any more, and its credential does not come here, since websub.topics.credential is not set. Post this one again once MOSIP has rejected it, or outbox.retention has passed.";
+
+/// The next number of a packet. Some follow one another, so that they stand side by side in each index: a number that is drawn lies anywhere
+/// there, and costs a page of its own in each.
+#[derive(Default)]
+pub(super) struct Numbers(Mutex<u64>);
+
+impl Numbers {
+    /// `is_drawn`: it follows none.
+    fn next(&self, random: &Random, is_drawn: bool) -> u64 {
+        let mut next = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_drawn || next.is_multiple_of(RUN) {
+            let drawn = (u64::from(random.u32()) << 32) | u64::from(random.u32());
+            *next = drawn % (NUMBERS / RUN) * RUN;
+        }
+        *next += 1;
+        *next - 1
+    }
+}
 
 /// How the id of a packet is made.
 pub(super) struct PacketId {
@@ -151,9 +172,9 @@ impl Book<'_> {
                 }
             }
         }
-        for _ in 0..DRAWS {
-            let bits = (u64::from(self.rules.random.u32()) << 32) | u64::from(self.rules.random.u32());
-            let id = format!("{}{:010}", packet.prefix, bits % DIGITS);
+        for draw in 0..DRAWS {
+            let number = self.rules.numbers.next(&self.rules.random, draw > 0);
+            let id = format!("{}{number:010}", packet.prefix);
             if !self.tx().is_taken(&id)? {
                 return Ok(id);
             }

@@ -87,6 +87,19 @@ async fn it_goes_under_an_id_that_is_drawn_once_and_a_repeat_finds_it() {
 }
 
 #[tokio::test]
+async fn ids_are_counted_up_so_that_most_share_a_page_of_an_index() {
+    let home = Home::new();
+    let ledger = home.open();
+    let mut numbers: Vec<u64> = Vec::new();
+    for number in 0..250 {
+        let id = post(&ledger, birth(&format!("B{number}"), "")).await.unwrap().id;
+        numbers.push(id.strip_prefix(PREFIX).unwrap().parse().unwrap());
+    }
+    let jumps = numbers.windows(2).filter(|pair| pair[1] != pair[0] + 1).count();
+    assert_eq!(jumps, 2, "{numbers:?}");
+}
+
+#[tokio::test]
 async fn no_id_is_drawn_that_is_in_use_by_whatever() {
     let home = Home::new();
     let random = || Surroundings { clock: home.clock.clone(), random: crate::random::Random::seeded(7) };
@@ -98,6 +111,11 @@ async fn no_id_is_drawn_that_is_in_use_by_whatever() {
     let first = post(&open(&home.memory), birth("B1", "")).await.unwrap();
     let again = post(&open(&home.memory), birth("B2", "")).await.unwrap();
     assert_ne!(first.id, again.id, "the same numbers are drawn, and the first is in use");
+    let number = |id: &str| -> u64 { id.strip_prefix(PREFIX).unwrap().parse().unwrap() };
+    assert!(
+        number(&first.id).abs_diff(number(&again.id)) > 100,
+        "what follows a number in use may be in use, too: another one is drawn"
+    );
 }
 
 #[tokio::test]
