@@ -77,7 +77,7 @@ pub fn registrations(body: Bytes) -> Result<Vec<Registration>> {
         const NO_NUMBER: &str = "this holds neither birthCertificateNumber nor deathCertificateNumber, by which a registration is known";
         return Err(Error::field("/requestFields", NO_NUMBER));
     }
-    kinds.into_iter().map(|kind| Registration::parse(kind, body.clone())).collect()
+    kinds.into_iter().map(|kind| Registration::read(kind, body.clone())).collect()
 }
 
 /// The body of `/events/update-biographics`.
@@ -86,10 +86,10 @@ pub fn registrations(body: Bytes) -> Result<Vec<Registration>> {
 ///
 /// As [`Registration::parse`].
 pub fn update(body: Bytes) -> Result<Vec<Registration>> {
-    Ok(vec![Registration::parse(EventKind::BirthCorrection, known(&body)?)?])
+    Ok(vec![Registration::read(EventKind::BirthCorrection, known(&body)?)?])
 }
 
-/// `body` without the members that do not count.
+/// `body`, which is unambiguous, without the members that do not count.
 fn known(body: &Bytes) -> Result<Bytes> {
     let text = json::text(body)?;
     json::check_unambiguous(text)?;
@@ -105,7 +105,9 @@ fn known(body: &Bytes) -> Result<Bytes> {
         }
     };
     let notification = notification.as_deref().or(payload.notification);
-    serde_json::to_vec(&Payload { notification, ..payload }).map(Bytes::from).map_err(unwritten)
+    let mut known = Vec::with_capacity(body.len());
+    serde_json::to_writer(&mut known, &Payload { notification, ..payload }).map_err(unwritten)?;
+    Ok(known.into())
 }
 
 #[cfg(test)]

@@ -22,6 +22,8 @@ const LONGEST_NAME: usize = 255;
 pub struct Registration {
     kind: EventKind,
     body: Bytes,
+    /// `requestFields`, of `body`.
+    fields: Bytes,
     /// The field that holds the number.
     number_name: &'static str,
     number: String,
@@ -104,8 +106,9 @@ impl Registration {
             name.as_deref().map_or(Ok(()), |name| check_name(name, pointer))?;
         }
         let (number_name, number) = number(kind, members.request_fields)?;
+        let fields = body.slice_ref(members.request_fields.get().as_bytes());
         let Members { tracking_id, event_id, action_id, .. } = members;
-        Ok(Self { kind, number_name, number, tracking_id, event_id, action_id, body })
+        Ok(Self { kind, fields, number_name, number, tracking_id, event_id, action_id, body })
     }
 
     /// The same of the record, and the action there, that `event_id` and `action_id` name, where the body names none of its own.
@@ -163,7 +166,7 @@ impl Registration {
 
     /// Hands the canonical form of `requestFields` to `sink`, piece by piece. Two registrations of one number with the same form are one.
     pub(crate) fn write_fields(&self, sink: &mut impl FnMut(&str)) -> Result<()> {
-        json::write_canonical(members(json::text(&self.body)?)?.request_fields.get(), sink)
+        json::write_canonical(json::text(&self.fields)?, sink)
     }
 
     /// What goes to MOSIP.
