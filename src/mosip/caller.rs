@@ -81,6 +81,8 @@ pub(crate) struct Purpose {
     pub(crate) event_id: Option<String>,
     /// `actionId`, the action of it that waits.
     pub(crate) action_id: Option<String>,
+    /// `exp`
+    pub(crate) ends: Option<Timestamp>,
 }
 
 impl Demands {
@@ -121,8 +123,9 @@ impl Demands {
         if !is_right {
             return Err("the demanded role is not among its roles");
         }
+        let ends = claims.ends();
         let (event_id, action_id) = claims.names_record();
-        Ok(Purpose { event_id, action_id })
+        Ok(Purpose { event_id, action_id, ends })
     }
 }
 

@@ -204,6 +204,11 @@ impl Claims {
         }
     }
 
+    /// When it ends, where it says so.
+    pub(super) fn ends(&self) -> Option<Timestamp> {
+        self.exp.as_ref().and_then(json::seconds).map(Timestamp::from_seconds)
+    }
+
     /// The record of OpenCRVS that it is for, and the action there; what is no text is not there.
     pub(super) fn names_record(self) -> (Option<String>, Option<String>) {
         let text = |value| if let Some(Value::String(text)) = value { Some(text) } else { None };

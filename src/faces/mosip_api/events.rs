@@ -75,11 +75,9 @@ impl Shared {
         request: Request,
         read: fn(Bytes) -> Result<Vec<Registration>>,
     ) -> Result<(StatusCode, Json<Taken>), PeerError> {
-        let Purpose { event_id, action_id } = self.let_in(caller, request.headers()).await?;
+        let Purpose { event_id, action_id, ends } = self.let_in(caller, request.headers()).await?;
         let (event_id, action_id) = (event_id.as_deref(), action_id.as_deref());
-        let token = bearer(request.headers())?;
-        let ends = crate::bearer::expiry(token, None, self.app.now());
-        let token = RecordToken::new(token, event_id, action_id, ends);
+        let token = RecordToken::new(bearer(request.headers())?, event_id, action_id, ends);
         let registrations =
             read_json(request, &self.registrations, move |body| read(body.into_bytes())).await?;
         let of_record = |one: Registration| one.of_record(event_id, action_id);
