@@ -238,8 +238,11 @@ fn a_token_of_opencrvs_says_what_it_is_for_in_text_alone() {
         super::check(&keys, &demands, &token(&Header::new(Algorithm::RS256), &claims, KEY), NOW)
     };
     let ends = claims()["exp"].as_i64().map(Timestamp::from_seconds);
-    let purpose =
-        |action: Option<&str>| Purpose { event_id: Some("e1".into()), action_id: action.map(Into::into), ends };
+    let purpose = |action: Option<&str>| Purpose {
+        event_id: Some("e1".into()),
+        action_id: action.map(Into::into),
+        ends,
+    };
     assert_eq!(of("a1".into()).ok(), Some(purpose(Some("a1"))));
     assert_eq!(of(json!(7)).ok(), Some(purpose(None)));
 }

@@ -184,7 +184,7 @@ fn a_user_who_may_make_no_tables_is_told_what_lets_them() {
     let advice = format!("ALTER SCHEMA {schema} OWNER TO {role}");
     let what = refused(&url);
     assert!(what.contains("may not make the tables") && what.contains(&advice), "{what}");
-    let looked = database::Server(target(&url)).heads(8).err().expect("doctor finds nothing");
+    let Err(looked) = database::Server(target(&url)).heads(8) else { panic!("doctor finds nothing") };
     assert!(looked.stops_start && looked.advice.contains(&advice), "{}: {}", looked.what, looked.advice);
 
     let Some(public) = Apart::new(UTF8) else { return };
