@@ -367,8 +367,8 @@ impl Book<'_> {
                 line: intent.line.clone(),
                 payload: &intent.payload,
                 aid: intent.aid.as_ref(),
+                identity: Some(self.identity_at(identity, destination)),
             })?;
-            self.tx().insert_identity(&self.identity_at(identity, destination), &name, self.now)?;
             made.push(Known { id: name, state: State::Queued, aid: intent.aid.clone(), is_void: false });
         }
         match &intent.name {

@@ -189,6 +189,7 @@ impl Book<'_> {
             waiting_since: self.now,
             payload: Some(self.seal(TABLE, &id, "body", &text)?),
             result: None,
+            identity: None,
             met_by,
             job: None,
             trace: self.trace(),

@@ -38,12 +38,14 @@ pub(crate) struct NewEntry<'a> {
     pub(crate) payload: &'a [u8],
     /// The application id that it comes with.
     pub(crate) aid: Option<&'a Aid>,
+    /// The HMAC by which it is found when it comes again.
+    pub(crate) identity: Option<Vec<u8>>,
 }
 
 impl Book<'_> {
     /// Puts `entry` into the queue of its destination.
     pub(super) fn queue(&self, entry: NewEntry<'_>) -> Result<()> {
-        let NewEntry { destination, kind, id, line, payload, aid } = entry;
+        let NewEntry { destination, kind, id, line, payload, aid, identity } = entry;
         if cause(&id) != id {
             self.follow(&id)?;
         }
@@ -56,6 +58,7 @@ impl Book<'_> {
             waiting_since: self.now,
             payload: Some(self.seal(TABLE, &id, "payload", payload)?),
             result: aid.map(|aid| self.seal(TABLE, &id, "aid", aid.as_str().as_bytes())).transpose()?,
+            identity,
             met_by: None,
             job: None,
             trace: self.trace(),

@@ -197,7 +197,7 @@ impl Book<'_> {
         let id = self.free_name(&format!("{cause}@hub"))?;
         let body = websub::credential_received(publisher, &self.uuid(), &receipt.request_id, self.wall)?;
         let line = id.clone();
-        self.queue(NewEntry { destination, kind, id, line, payload: &body, aid: None })?;
+        self.queue(NewEntry { destination, kind, id, line, payload: &body, aid: None, identity: None })?;
         self.rules.wake();
         Ok(())
     }

@@ -127,6 +127,7 @@ impl RowMaker<'_> {
             is_invalid: payload.is_none(),
             payload,
             result,
+            identity: None,
             met_by: None,
             job: Some((self.job, place)),
             trace: self.trace.clone(),

@@ -146,6 +146,8 @@ pub(crate) struct NewRow {
     pub(crate) waiting_since: Millis,
     pub(crate) payload: Option<Vec<u8>>,
     pub(crate) result: Option<Vec<u8>>,
+    /// By which an entry is found when it comes again (an HMAC), in place of the entry that was found so before.
+    pub(crate) identity: Option<Vec<u8>>,
     /// A delivery whose purpose is met once the entry of this name is settled.
     pub(crate) met_by: Option<String>,
     /// The job that a record belongs to, and its place there.

@@ -25,7 +25,6 @@ pub(crate) trait Tx: Queues + Overview {
     fn set_sealed(&mut self, name: &str, value: &[u8]) -> Result<()>;
 
     fn identity(&mut self, hash: &[u8]) -> Result<Option<IdentityRow>>;
-    fn insert_identity(&mut self, hash: &[u8], entry: &str, now: Millis) -> Result<()>;
     /// Whether an entry has this id, or had it, so that an identity or a correlation names it though its row may be forgotten.
     fn is_taken(&mut self, id: &str) -> Result<bool>;
     /// The identity that came with an idempotency key.

@@ -42,6 +42,7 @@ async fn insert_as(ledger: &Ledger, id: &'static str, of: &'static str, kind: &s
         waiting_since: 0,
         payload: None,
         result: None,
+        identity: None,
         met_by: None,
         job: None,
         trace: None,

@@ -119,6 +119,7 @@ async fn insert_older(ledger: &Ledger, event: &Event) {
         waiting_since: 0,
         payload: Some(event.body().to_vec()),
         result: None,
+        identity: None,
         met_by: None,
         job: None,
         trace: None,

@@ -205,6 +205,7 @@ fn entry(id: &str) -> NewRow {
         waiting_since: 0,
         payload: Some(id.as_bytes().to_vec()),
         result: None,
+        identity: None,
         met_by: None,
         job: None,
         trace: None,

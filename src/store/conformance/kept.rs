@@ -7,13 +7,9 @@ use crate::store::{
 };
 
 pub(crate) async fn an_identity_outlives_its_entry_and_remembers_how_it_ended(store: &Store) {
-    insert(store, vec![new("a"), new("b")]).await;
-    run(store, |tx| {
-        tx.insert_identity(b"hash of a", "a", 10)?;
-        tx.insert_identity(b"hash of b", "b", 10)?;
-        tx.insert_key(b"key", b"hash of a", 10)
-    })
-    .await;
+    let of_identity = |id: &str, identity: &[u8]| NewRow { identity: Some(identity.to_vec()), ..new(id) };
+    insert(store, vec![of_identity("a", b"hash of a"), of_identity("b", b"hash of b")]).await;
+    run(store, |tx| tx.insert_key(b"key", b"hash of a", 10)).await;
     assert!(run(store, |tx| tx.is_taken("a")).await && !run(store, |tx| tx.is_taken("c")).await);
     let leased = lease_at(store, 10, 1).await.remove(0);
     settle(store, &leased, done()).await;
@@ -30,6 +26,18 @@ pub(crate) async fn an_identity_outlives_its_entry_and_remembers_how_it_ended(st
     assert_eq!(run(store, |tx| tx.key(b"key")).await, None);
     let unsettled = run(store, |tx| tx.identity(b"hash of b")).await.unwrap();
     assert_eq!((unsettled.entry.as_str(), unsettled.last_state), ("b", None), "its event has not gone yet");
+}
+
+pub(crate) async fn an_identity_that_passed_to_another_entry_does_not_end_with_the_former(store: &Store) {
+    let of_identity = |id: &str| NewRow { identity: Some(b"hash".to_vec()), ..new(id) };
+    insert(store, vec![of_identity("a")]).await;
+    let leased = lease_at(store, 10, 1).await.remove(0);
+    settle(store, &leased, done()).await;
+    insert(store, vec![of_identity("b")]).await;
+    run(store, |tx| tx.forget(50, 100)).await;
+    assert!(run(store, |tx| tx.row(Queue::Entries, "a")).await.is_none());
+    let known = run(store, |tx| tx.identity(b"hash")).await.unwrap();
+    assert_eq!((known.entry.as_str(), known.last_state), ("b", None));
 }
 
 pub(crate) async fn a_correlation_is_found_by_each_of_its_names(store: &Store) {

@@ -88,7 +88,9 @@ const VERBS: [(&str, Verb); 32] = [
         let row = entry(tx, "d")?;
         tx.delete(Queue::Entries, row.seq).map(drop)
     }),
-    ("insert_identity", |tx| tx.insert_identity(b"hash", "a", 10)),
+    ("insert an identity", |tx| {
+        tx.insert(&[NewRow { identity: Some(b"hash".to_vec()), ..new("of an identity") }])
+    }),
     ("insert_key", |tx| tx.insert_key(b"key", b"hash", 10)),
     ("correlate", |tx| {
         let row = CorrelationRow { entry: "a".to_owned(), subject: b"subject".to_vec(), seen_at: 10 };

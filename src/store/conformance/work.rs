@@ -7,10 +7,9 @@ use crate::store::{Advance, Filter, Lane, NewRow, Pick, Queue, State, Store, Ver
 pub(crate) async fn a_job_that_fails_leaves_nothing_and_the_next_one_runs(store: &Store) {
     let failed: Result<()> = store
         .run(|tx| {
-            tx.insert(&[new("a")])?;
+            tx.insert(&[NewRow { identity: Some(b"hash".to_vec()), ..new("a") }])?;
             tx.set_number("n", 1)?;
             tx.set_sealed("s", b"1")?;
-            tx.insert_identity(b"hash", "a", 0)?;
             Err(Error::new(Code::IdempotencyConflict, "on purpose"))
         })
         .await;

@@ -30,11 +30,6 @@ impl Tx for Tables {
         Ok(self.kept.identity(hash))
     }
 
-    fn insert_identity(&mut self, hash: &[u8], entry: &str, now: Millis) -> Result<()> {
-        self.kept.insert_identity(hash, entry, now);
-        Ok(())
-    }
-
     fn is_taken(&mut self, id: &str) -> Result<bool> {
         Ok(self.kept.names(id) || self.work.find(Queue::Entries, id).is_some())
     }

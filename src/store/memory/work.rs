@@ -176,7 +176,13 @@ impl Work {
 
 impl Queues for Tables {
     fn insert(&mut self, rows: &[NewRow]) -> Result<()> {
-        rows.iter().try_for_each(|row| self.work.insert(row))
+        for row in rows {
+            self.work.insert(row)?;
+            if let Some(identity) = &row.identity {
+                self.kept.insert_identity(identity, &row.id, row.waiting_since);
+            }
+        }
+        Ok(())
     }
 
     fn row(&mut self, queue: Queue, id: &str) -> Result<Option<Row>> {

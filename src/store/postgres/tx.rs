@@ -87,12 +87,6 @@ impl Tx for Transaction<'_> {
         })
     }
 
-    fn insert_identity(&mut self, hash: &[u8], entry: &str, now: Millis) -> Result<()> {
-        let insert = "INSERT INTO identity (hash, entry, seen_at) VALUES ($1, $2, $3)
-            ON CONFLICT (hash) DO UPDATE SET entry=$2, last_state=NULL, seen_at=$3";
-        self.run(insert, &[&hash, &entry, &now]).map(drop)
-    }
-
     fn is_taken(&mut self, id: &str) -> Result<bool> {
         let find = "SELECT 1 FROM identity WHERE entry=$1 UNION ALL SELECT 1 FROM entry WHERE id=$1
             UNION ALL SELECT 1 FROM correlation WHERE entry=$1 LIMIT 1";

@@ -206,7 +206,11 @@ impl Transaction<'_> {
             Queue::Records => &[&job, &place],
             Queue::Deliveries => &[&new.met_by],
         };
-        self.run(&table(new.queue).insert, &[shared, own].concat()).map(drop)
+        self.run(&table(new.queue).insert, &[shared, own].concat())?;
+        let Some(identity) = &new.identity else { return Ok(()) };
+        let insert = "INSERT INTO identity (hash, entry, seen_at) VALUES ($1, $2, $3)
+            ON CONFLICT (hash) DO UPDATE SET entry=$2, last_state=NULL, seen_at=$3";
+        self.run(insert, &[identity, &new.id, &new.waiting_since]).map(drop)
     }
 
     /// Records of a job that have a result, from the place `from` on, each with its place.

@@ -18,14 +18,16 @@ pub(super) fn erase_tokens(tx: &Transaction<'_>, now: Millis) -> Result<usize> {
 
 /// What [`Tx::forget`](crate::store::Tx::forget) does.
 pub(super) fn forget(tx: &Transaction<'_>, settled: Millis, seen: Millis) -> Result<()> {
-    let old = format!(
-        "SELECT id FROM entry WHERE settled_at<=?1 ORDER BY settled_at, seq LIMIT {FORGOTTEN_AT_ONCE}"
-    );
-    let remember = format!(
-        "UPDATE identity SET last_state=(SELECT state FROM entry WHERE id=identity.entry) WHERE entry IN ({old})"
-    );
-    tx.run(&remember, [settled])?;
-    tx.run(&format!("DELETE FROM entry WHERE id IN ({old})"), [settled])?;
+    let old = |column| {
+        format!(
+            "SELECT {column} FROM entry WHERE settled_at<=?1 ORDER BY settled_at, seq LIMIT {FORGOTTEN_AT_ONCE}"
+        )
+    };
+    let identities = format!("SELECT seq, hash FROM entry_identity WHERE seq IN ({})", old("seq"));
+    for (seq, hash) in tx.list(&identities, [settled], |row| Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?)))? {
+        tx.remember_identity(seq, &hash)?;
+    }
+    tx.run(&format!("DELETE FROM entry WHERE id IN ({})", old("id")), [settled])?;
     let records = format!(
         "DELETE FROM job_record WHERE seq IN (SELECT job_record.seq FROM job JOIN job_record \
          ON job_record.job=job.seq WHERE job.settled_at<=?1 LIMIT {FORGOTTEN_AT_ONCE})"

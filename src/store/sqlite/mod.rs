@@ -10,6 +10,7 @@ mod desk;
 mod files;
 pub(crate) mod foreign;
 mod forget;
+mod identities;
 mod log;
 mod look;
 mod make;

@@ -7,17 +7,12 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::recent::Start;
+use super::recent::{Start, start};
 use super::tx::{Transaction, read_correlation};
 use crate::crypto::sha256;
 use crate::error::{Code, Error, Result};
 use crate::store::moving::NAME;
 use crate::store::{CorrelationRow, Seq};
-
-/// Rows that are indexed in memory: about 2 MB. A start reads about as many of them.
-const RECENT: Seq = 4_096;
-/// Names that go to the disk with one.
-const TOGETHER: usize = 64;
 
 const INSERT: &str = "INSERT OR IGNORE INTO correlation_name (start, correlation) VALUES (?1, ?2)";
 
@@ -63,10 +58,6 @@ fn of(connection: &Connection, find: &str) -> rusqlite::Result<Vec<(Start, Seq)>
 
 fn start_of(entry: &str) -> Start {
     start(&sha256(entry.as_bytes()))
-}
-
-fn start(name: &[u8]) -> Start {
-    name.first_chunk().copied().unwrap_or_default()
 }
 
 /// A row, as far as it is indexed.
@@ -170,19 +161,14 @@ impl Transaction<'_> {
         rows.iter().try_for_each(|row| self.run("DELETE FROM correlation WHERE seq=?1", [row.seq]).map(drop))
     }
 
-    /// The oldest row that is indexed in memory goes to the index on the disk, once there are [`RECENT`] newer ones up to `newest`. So no
-    /// transaction has much more to do than another.
+    /// What is too old for the memory goes to the index on the disk.
     fn index_oldest(&self, newest: Seq) -> Result<()> {
-        let mut recent = self.0.recent.borrow_mut();
-        let Some(oldest) = recent.oldest().filter(|oldest| *oldest <= newest - RECENT) else { return Ok(()) };
-        let mut insert = self.0.prepare_cached(INSERT)?;
-        for start in recent.starts(oldest) {
-            for (start, row) in recent.together(start, oldest, TOGETHER) {
-                insert.execute(params![start, row])?;
-                recent.remove(start, row);
-            }
+        let left = self.0.recent.borrow_mut().leave(newest);
+        if left.is_empty() {
+            return Ok(());
         }
-        let named = recent.oldest().map_or(newest, |oldest| oldest - 1);
+        left.into_iter().try_for_each(|(start, row)| self.run(INSERT, params![start, row]).map(drop))?;
+        let named = self.0.recent.borrow().whole(newest);
         self.run("UPDATE meta SET value=?1 WHERE name='named'", [named]).map(drop)
     }
 }

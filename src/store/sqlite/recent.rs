@@ -1,4 +1,4 @@
-//! The names of the newest rows of `correlation`, which are in memory and part of the transaction all the same.
+//! An index over the newest rows of a table, which is in memory and part of the transaction all the same.
 
 use std::collections::BTreeSet;
 
@@ -6,6 +6,15 @@ use crate::store::Seq;
 
 /// The first bytes of a name, or of the hash of an id: what an index holds. A row that it finds is asked for the whole of it.
 pub(super) type Start = [u8; 8];
+
+/// Rows that are indexed in memory: about 2 MB of names. A start reads about as many of them.
+const MOST: Seq = 4_096;
+/// Names that go to the disk with one.
+const TOGETHER: usize = 64;
+
+pub(super) fn start(name: &[u8]) -> Start {
+    name.first_chunk().copied().unwrap_or_default()
+}
 
 /// Names, each with the number of its row.
 #[derive(Default)]
@@ -22,6 +31,14 @@ enum Change {
     Removed(Start, Seq),
 }
 
+impl From<Vec<(Start, Seq)>> for Recent {
+    /// What was written before this transaction.
+    fn from(all: Vec<(Start, Seq)>) -> Self {
+        let by_row = all.iter().map(|(start, row)| (*row, *start)).collect();
+        Self { by_start: all.into_iter().collect(), by_row, changes: Vec::new() }
+    }
+}
+
 impl Recent {
     pub(super) fn add(&mut self, start: Start, row: Seq) {
         if self.put(start, row) {
@@ -29,10 +46,32 @@ impl Recent {
         }
     }
 
-    pub(super) fn remove(&mut self, start: Start, row: Seq) {
-        if self.take(start, row) {
+    /// Whether it was here.
+    pub(super) fn remove(&mut self, start: Start, row: Seq) -> bool {
+        let is_here = self.take(start, row);
+        if is_here {
             self.changes.push(Change::Removed(start, row));
         }
+        is_here
+    }
+
+    /// Takes out what goes to the disk now that `newest` is there: of the oldest row, once there are [`MOST`] newer ones, each name with
+    /// those behind it. Of one name the older rows go first. So no transaction has much more to do than another.
+    pub(super) fn leave(&mut self, newest: Seq) -> Vec<(Start, Seq)> {
+        let Some(oldest) = self.oldest().filter(|oldest| *oldest <= newest - MOST) else { return Vec::new() };
+        let mut left = Vec::new();
+        for start in self.starts(oldest) {
+            for (start, row) in self.together(start, oldest) {
+                self.remove(start, row);
+                left.push((start, row));
+            }
+        }
+        left
+    }
+
+    /// The last row up to which none is here, where `newest` is the last one.
+    pub(super) fn whole(&self, newest: Seq) -> Seq {
+        self.oldest().map_or(newest, |oldest| oldest - 1)
     }
 
     /// The rows that bear `start`.
@@ -41,7 +80,7 @@ impl Recent {
     }
 
     /// The names of `row`.
-    pub(super) fn starts(&self, row: Seq) -> Vec<Start> {
+    fn starts(&self, row: Seq) -> Vec<Start> {
         self.by_row.range((row, Start::default())..=(row, [u8::MAX; 8])).map(|(_, start)| *start).collect()
     }
 
@@ -50,10 +89,10 @@ impl Recent {
         self.by_row.first().map(|(row, _)| *row)
     }
 
-    /// Up to `count` names in their order, with their rows: that of `row` and those behind it; none where it is not here.
-    pub(super) fn together(&self, start: Start, row: Seq, count: usize) -> Vec<(Start, Seq)> {
+    /// Up to [`TOGETHER`] names in their order, with their rows: that of `row` and those behind it; none where it is not here.
+    fn together(&self, start: Start, row: Seq) -> Vec<(Start, Seq)> {
         match self.by_start.contains(&(start, row)) {
-            true => self.by_start.range((start, row)..).take(count).copied().collect(),
+            true => self.by_start.range((start, row)..).take(TOGETHER).copied().collect(),
             false => Vec::new(),
         }
     }

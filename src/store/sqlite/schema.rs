@@ -11,8 +11,20 @@ pub(super) const APPLICATION_ID: i32 = 0x4D47_4F42;
 pub(super) const OUT_OF_USE: i32 = 0x4D47_4F58;
 
 /// Migrations in order; the version of a database is how many of them it has seen. One that has been released is never changed.
-const MIGRATIONS: [&str; 11] =
-    [FIRST, JOBS, QUEUE, CORRELATION, ENGINE, ANSWERS, OVERVIEW, PUSH_SIZE, NAMES, RECORD_TOKEN, TRACE];
+const MIGRATIONS: [&str; 12] = [
+    FIRST,
+    JOBS,
+    QUEUE,
+    CORRELATION,
+    ENGINE,
+    ANSWERS,
+    OVERVIEW,
+    PUSH_SIZE,
+    NAMES,
+    RECORD_TOKEN,
+    TRACE,
+    IDENTITIES,
+];
 
 /// States in which a row holds back its successors of its line.
 pub(super) const UNSETTLED: &str = "line<>'' AND state IN ('queued', 'leased', 'parked')";
@@ -330,6 +342,26 @@ const TRACE: &str = "
 ALTER TABLE entry ADD COLUMN trace TEXT;
 ALTER TABLE job_record ADD COLUMN trace TEXT;
 ALTER TABLE delivery ADD COLUMN trace TEXT;
+";
+
+/// The identity of each entry that is there. The index over identities lacks those of the newest entries, which are indexed in memory:
+/// `meta.identified` is the last entry up to which it is whole. An identity is looked for by its entry or its time once the entry is
+/// forgotten, and not before.
+const IDENTITIES: &str = "
+CREATE TABLE entry_identity (
+  seq INTEGER PRIMARY KEY,
+  entry TEXT NOT NULL,
+  hash BLOB NOT NULL,
+  seen_at INTEGER NOT NULL
+) STRICT;
+INSERT OR IGNORE INTO entry_identity (seq, entry, hash, seen_at)
+  SELECT entry.seq, entry.id, identity.hash, identity.seen_at FROM identity JOIN entry ON entry.id=identity.entry ORDER BY entry.seq;
+CREATE TRIGGER entry_identity_forgotten AFTER DELETE ON entry BEGIN DELETE FROM entry_identity WHERE seq=OLD.seq; END;
+INSERT INTO meta (name, value) SELECT 'identified', coalesce(max(seq), 0) FROM entry;
+DROP INDEX identity_entry;
+DROP INDEX identity_seen;
+CREATE INDEX identity_entry ON identity (entry) WHERE last_state IS NOT NULL;
+CREATE INDEX identity_seen ON identity (seen_at) WHERE last_state IS NOT NULL;
 ";
 
 /// The newest version.

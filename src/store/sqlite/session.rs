@@ -1,28 +1,37 @@
-//! An open connection, and what of the rows is in memory: the names of the newest correlations, and the last position in a queue. It is part
-//! of the transaction as the file is: undone with it, and read from the file again when the next process opens it.
+//! An open connection, and what of the rows is in memory: the names of the newest correlations, the identities of the newest entries, and
+//! the last position in a queue. It is part of the transaction as the file is: undone with it, and read from the file again when the next
+//! process opens it.
 
 use std::cell::{Cell, RefCell};
 use std::ops::Deref;
 
 use rusqlite::Connection;
 
-use super::names;
 use super::recent::Recent;
+use super::{identities, names};
 use crate::store::Seq;
 
 pub(super) struct Session {
     connection: Connection,
     pub(super) recent: RefCell<Recent>,
+    /// Of the newest entries.
+    pub(super) identities: RefCell<Recent>,
     position: Cell<Seq>,
-    /// The position that is in the file.
+    /// The position when the last transaction was over.
+    kept: Cell<Seq>,
+    /// The position that is in the file: the last one that is given before another is written there.
     saved: Cell<Seq>,
 }
+
+/// Positions that are given before one is written into the file. A start leaves out those that are left.
+const RESERVED: Seq = 1_000;
 
 /// How far a transaction had come.
 #[derive(Clone, Copy)]
 pub(super) struct Mark {
     rows: u64,
     names: usize,
+    identities: usize,
     position: Seq,
 }
 
@@ -37,18 +46,24 @@ impl Deref for Session {
 impl Session {
     /// Nothing is in memory before [`Self::load`].
     pub(super) fn new(connection: Connection) -> Self {
-        Self { connection, recent: RefCell::default(), position: Cell::new(0), saved: Cell::new(0) }
+        Self {
+            connection,
+            recent: RefCell::default(),
+            identities: RefCell::default(),
+            position: Cell::new(0),
+            kept: Cell::new(0),
+            saved: Cell::new(0),
+        }
     }
 
     /// Reads what is in memory from a database of today's version.
     pub(super) fn load(&self) -> rusqlite::Result<()> {
         let find = "SELECT value FROM meta WHERE name='position'";
         self.saved.set(self.query_row(find, (), |row| row.get(0))?);
+        self.kept.set(self.saved.get());
         self.position.set(self.saved.get());
-        let mut recent = Recent::default();
-        names::newest(self)?.into_iter().for_each(|(start, row)| recent.add(start, row));
-        recent.keep();
-        self.recent.replace(recent);
+        self.recent.replace(names::newest(self)?.into());
+        self.identities.replace(identities::newest(self)?.into());
         Ok(())
     }
 
@@ -67,13 +82,16 @@ impl Session {
     }
 
     pub(super) fn commit(&self) -> rusqlite::Result<()> {
-        let position = self.position.get();
-        if position != self.saved.get() {
-            self.prepare_cached("UPDATE meta SET value=?1 WHERE name='position'")?.execute([position])?;
+        let (position, mut saved) = (self.position.get(), self.saved.get());
+        if position > saved {
+            saved = position + RESERVED;
+            self.prepare_cached("UPDATE meta SET value=?1 WHERE name='position'")?.execute([saved])?;
         }
         self.execute_cached("COMMIT")?;
-        self.saved.set(position);
+        self.kept.set(position);
+        self.saved.set(saved);
         self.recent.borrow_mut().keep();
+        self.identities.borrow_mut().keep();
         Ok(())
     }
 
@@ -83,13 +101,14 @@ impl Session {
         if !self.is_autocommit() {
             let _ = self.execute_cached("ROLLBACK");
         }
-        self.position.set(self.saved.get());
+        self.position.set(self.kept.get());
         self.recent.borrow_mut().undo_to(0);
+        self.identities.borrow_mut().undo_to(0);
     }
 
     pub(super) fn mark(&self) -> Mark {
-        let (names, position) = (self.recent.borrow().changes(), self.position.get());
-        Mark { rows: self.total_changes(), names, position }
+        let (names, identities) = (self.recent.borrow().changes(), self.identities.borrow().changes());
+        Mark { rows: self.total_changes(), names, identities, position: self.position.get() }
     }
 
     /// Whether a row was written since `mark`.
@@ -101,5 +120,6 @@ impl Session {
     pub(super) fn forget_since(&self, mark: Mark) {
         self.position.set(mark.position);
         self.recent.borrow_mut().undo_to(mark.names);
+        self.identities.borrow_mut().undo_to(mark.identities);
     }
 }

@@ -3,6 +3,7 @@ mod files;
 mod foreign;
 mod gone;
 mod groups;
+mod identities;
 mod moving;
 mod names;
 mod opening;

@@ -63,22 +63,12 @@ impl Tx for Transaction<'_> {
     }
 
     fn identity(&mut self, hash: &[u8]) -> Result<Option<IdentityRow>> {
-        let find = "SELECT entry, last_state FROM identity WHERE hash=?1";
-        let found: Option<(String, Option<String>)> =
-            self.find(find, [hash], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let Some((entry, last_state)) = found else { return Ok(None) };
-        let last_state = last_state.map(|word| work::state(&word)).transpose()?;
-        Ok(Some(IdentityRow { entry, last_state }))
-    }
-
-    fn insert_identity(&mut self, hash: &[u8], entry: &str, now: Millis) -> Result<()> {
-        let insert = "INSERT INTO identity (hash, entry, seen_at) VALUES (?1, ?2, ?3)
-            ON CONFLICT (hash) DO UPDATE SET entry=?2, last_state=NULL, seen_at=?3";
-        self.run(insert, params![hash, entry, now]).map(drop)
+        self.find_identity(hash)
     }
 
     fn is_taken(&mut self, id: &str) -> Result<bool> {
-        let find = "SELECT 1 FROM identity WHERE entry=?1 UNION ALL SELECT 1 FROM entry WHERE id=?1 LIMIT 1";
+        let find = "SELECT 1 FROM entry WHERE id=?1
+            UNION ALL SELECT 1 FROM identity WHERE entry=?1 AND last_state IS NOT NULL LIMIT 1";
         Ok(self.find(find, [id], |_| Ok(()))?.is_some() || self.correlation_of(id)?.is_some())
     }
 

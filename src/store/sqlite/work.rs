@@ -245,7 +245,11 @@ impl Transaction<'_> {
             Queue::Records => &[&job, &place],
             Queue::Deliveries => &[&new.met_by],
         };
-        self.run(&table.insert, &*[shared, own].concat()).map(drop)
+        self.run(&table.insert, &*[shared, own].concat())?;
+        match &new.identity {
+            Some(hash) => self.insert_identity(self.0.last_insert_rowid(), &new.id, hash, new.waiting_since),
+            None => Ok(()),
+        }
     }
 
     /// Records of a job that have a result, from the place `from` on, each with its place.

@@ -192,6 +192,27 @@ async fn a_database_of_an_older_version_goes_on_in_its_order_and_loses_nothing()
 }
 
 #[tokio::test]
+async fn an_identity_of_an_older_version_is_remembered_when_its_entry_is_forgotten() {
+    let newest = usize::try_from(schema::newest()).unwrap();
+    for version in 1..=newest {
+        let home = Home::new();
+        old_database(&home, version);
+        if version == newest {
+            home.sql("INSERT INTO entry_identity SELECT seq, id, x'03', 4 FROM entry WHERE id='first'");
+        }
+        let store = home.open();
+        let first = row(&store, "first").await.seq;
+        store.run(move |tx| tx.close(Queue::Entries, first, discarded(None), 30)).await.unwrap();
+        store.run(|tx| tx.forget(30, 3)).await.unwrap();
+        let known = store.run(|tx| tx.identity(&[3])).await.unwrap().unwrap();
+        assert_eq!((known.entry.as_str(), known.last_state), ("first", Some(State::Discarded)), "{version}");
+        assert!(store.run(|tx| tx.is_taken("first")).await.unwrap(), "{version}");
+        store.run(|tx| tx.forget(30, 4)).await.unwrap();
+        assert_eq!(store.run(|tx| tx.identity(&[3])).await.unwrap(), None, "{version}");
+    }
+}
+
+#[tokio::test]
 async fn of_registrations_of_an_older_version_nothing_is_expected_and_an_answer_is_kept_all_the_same() {
     let home = Home::new();
     fs::write(home.key_file(), KEY).unwrap();
