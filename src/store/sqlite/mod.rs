@@ -11,6 +11,7 @@ mod files;
 pub(crate) mod foreign;
 mod forget;
 mod identities;
+mod lines;
 mod log;
 mod look;
 mod make;

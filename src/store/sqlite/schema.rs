@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::names;
+use super::{lines, names};
 
 /// "MGOB": marks the file as ours.
 pub(super) const APPLICATION_ID: i32 = 0x4D47_4F42;
@@ -11,7 +11,7 @@ pub(super) const APPLICATION_ID: i32 = 0x4D47_4F42;
 pub(super) const OUT_OF_USE: i32 = 0x4D47_4F58;
 
 /// Migrations in order; the version of a database is how many of them it has seen. One that has been released is never changed.
-const MIGRATIONS: [&str; 12] = [
+const MIGRATIONS: [&str; 13] = [
     FIRST,
     JOBS,
     QUEUE,
@@ -24,6 +24,7 @@ const MIGRATIONS: [&str; 12] = [
     RECORD_TOKEN,
     TRACE,
     IDENTITIES,
+    LINES,
 ];
 
 /// States in which a row holds back its successors of its line.
@@ -364,6 +365,17 @@ CREATE INDEX identity_entry ON identity (entry) WHERE last_state IS NOT NULL;
 CREATE INDEX identity_seen ON identity (seen_at) WHERE last_state IS NOT NULL;
 ";
 
+/// Which entries of a line are not settled, but for the newest. [`lines::index`] fills it.
+const LINES: &str = "
+DROP INDEX entry_line;
+CREATE TABLE entry_line (
+  start BLOB NOT NULL,
+  seq INTEGER NOT NULL,
+  PRIMARY KEY (start, seq)
+) STRICT, WITHOUT ROWID;
+INSERT INTO meta (name, value) SELECT 'lined', coalesce(max(seq), 0) FROM entry;
+";
+
 /// The newest version.
 pub(super) const fn newest() -> i64 {
     MIGRATIONS.len() as i64
@@ -381,6 +393,9 @@ pub(super) fn migrate_to(connection: &Connection, version: i64, last: usize) -> 
         connection.execute_batch(migration)?;
         if *migration == NAMES {
             names::index(connection)?;
+        }
+        if *migration == LINES {
+            lines::index(connection)?;
         }
     }
     connection.pragma_update(None, "application_id", APPLICATION_ID)?;

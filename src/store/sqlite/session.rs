@@ -1,6 +1,6 @@
-//! An open connection, and what of the rows is in memory: the names of the newest correlations, the identities of the newest entries, and
-//! the last position in a queue. It is part of the transaction as the file is: undone with it, and read from the file again when the next
-//! process opens it.
+//! An open connection, and what of the rows is in memory: the names of the newest correlations, the identities and the lines of the newest
+//! entries, and the last position in a queue. It is part of the transaction as the file is: undone with it, and read from the file again
+//! when the next process opens it.
 
 use std::cell::{Cell, RefCell};
 use std::ops::Deref;
@@ -8,14 +8,14 @@ use std::ops::Deref;
 use rusqlite::Connection;
 
 use super::recent::Recent;
-use super::{identities, names};
+use super::{identities, lines, names};
 use crate::store::Seq;
 
 pub(super) struct Session {
     connection: Connection,
     pub(super) recent: RefCell<Recent>,
-    /// Of the newest entries.
     pub(super) identities: RefCell<Recent>,
+    pub(super) lines: RefCell<Recent>,
     position: Cell<Seq>,
     /// The position when the last transaction was over.
     kept: Cell<Seq>,
@@ -30,8 +30,7 @@ const RESERVED: Seq = 1_000;
 #[derive(Clone, Copy)]
 pub(super) struct Mark {
     rows: u64,
-    names: usize,
-    identities: usize,
+    changes: [usize; 3],
     position: Seq,
 }
 
@@ -50,6 +49,7 @@ impl Session {
             connection,
             recent: RefCell::default(),
             identities: RefCell::default(),
+            lines: RefCell::default(),
             position: Cell::new(0),
             kept: Cell::new(0),
             saved: Cell::new(0),
@@ -64,6 +64,7 @@ impl Session {
         self.position.set(self.saved.get());
         self.recent.replace(names::newest(self)?.into());
         self.identities.replace(identities::newest(self)?.into());
+        self.lines.replace(lines::newest(self)?.into());
         Ok(())
     }
 
@@ -75,6 +76,10 @@ impl Session {
     pub(super) fn next_position(&self) -> Seq {
         self.position.set(self.position.get() + 1);
         self.position.get()
+    }
+
+    fn memory(&self) -> [&RefCell<Recent>; 3] {
+        [&self.recent, &self.identities, &self.lines]
     }
 
     pub(super) fn execute_cached(&self, sql: &str) -> rusqlite::Result<()> {
@@ -90,8 +95,7 @@ impl Session {
         self.execute_cached("COMMIT")?;
         self.kept.set(position);
         self.saved.set(saved);
-        self.recent.borrow_mut().keep();
-        self.identities.borrow_mut().keep();
+        self.memory().into_iter().for_each(|memory| memory.borrow_mut().keep());
         Ok(())
     }
 
@@ -102,13 +106,12 @@ impl Session {
             let _ = self.execute_cached("ROLLBACK");
         }
         self.position.set(self.kept.get());
-        self.recent.borrow_mut().undo_to(0);
-        self.identities.borrow_mut().undo_to(0);
+        self.memory().into_iter().for_each(|memory| memory.borrow_mut().undo_to(0));
     }
 
     pub(super) fn mark(&self) -> Mark {
-        let (names, identities) = (self.recent.borrow().changes(), self.identities.borrow().changes());
-        Mark { rows: self.total_changes(), names, identities, position: self.position.get() }
+        let changes = self.memory().map(|memory| memory.borrow().changes());
+        Mark { rows: self.total_changes(), changes, position: self.position.get() }
     }
 
     /// Whether a row was written since `mark`.
@@ -119,7 +122,8 @@ impl Session {
     /// Undoes what was done since `mark`, but not to rows.
     pub(super) fn forget_since(&self, mark: Mark) {
         self.position.set(mark.position);
-        self.recent.borrow_mut().undo_to(mark.names);
-        self.identities.borrow_mut().undo_to(mark.identities);
+        for (memory, changes) in self.memory().into_iter().zip(mark.changes) {
+            memory.borrow_mut().undo_to(changes);
+        }
     }
 }

@@ -4,6 +4,7 @@ mod foreign;
 mod gone;
 mod groups;
 mod identities;
+mod lines;
 mod moving;
 mod names;
 mod opening;

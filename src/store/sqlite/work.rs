@@ -216,9 +216,10 @@ impl Queues for Transaction<'_> {
 impl Transaction<'_> {
     fn insert_row(&self, new: &NewRow) -> Result<()> {
         let table = table(new.queue);
-        let is_held = match &new.line {
-            None => false,
-            Some(line) => self.holds(&table.has_older, [&new.destination, line])?,
+        let is_held = match (new.queue, &new.line) {
+            (_, None) => false,
+            (Queue::Entries, Some(line)) => self.first_of_line(&new.destination, line)?.is_some(),
+            (_, Some(line)) => self.holds(&table.has_older, [&new.destination, line])?,
         };
         let state = if new.is_invalid { State::Invalid } else { State::Queued };
         let settled_at = new.is_invalid.then_some(new.waiting_since);
@@ -246,8 +247,12 @@ impl Transaction<'_> {
             Queue::Deliveries => &[&new.met_by],
         };
         self.run(&table.insert, &*[shared, own].concat())?;
+        let seq = self.0.last_insert_rowid();
+        if new.queue == Queue::Entries && !line.is_empty() {
+            self.join_line(seq, line)?;
+        }
         match &new.identity {
-            Some(hash) => self.insert_identity(self.0.last_insert_rowid(), &new.id, hash, new.waiting_since),
+            Some(hash) => self.insert_identity(seq, &new.id, hash, new.waiting_since),
             None => Ok(()),
         }
     }
@@ -303,10 +308,15 @@ impl Transaction<'_> {
     fn release_line_of(&self, table: &Table, seq: Seq) -> Result<()> {
         let line: Option<(String, String)> =
             self.find(&table.line_of, [seq], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        if let Some((destination, line)) = line {
-            self.run(&table.release_line, params![destination, line, seq])?;
+        let Some((destination, line)) = line else { return Ok(()) };
+        if table.queue != Queue::Entries {
+            return self.run(&table.release_line, params![destination, line, seq]).map(drop);
         }
-        Ok(())
+        self.leave_line(seq, &line)?;
+        match self.first_of_line(&destination, &line)? {
+            Some(next) => self.run("UPDATE entry SET held=0 WHERE seq=?1", [next]).map(drop),
+            None => Ok(()),
+        }
     }
 }
 

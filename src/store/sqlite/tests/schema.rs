@@ -4,8 +4,8 @@ use rusqlite::StatementStatus;
 use rusqlite::types::Value;
 
 use super::*;
-use crate::store::sqlite::schema;
 use crate::store::sqlite::sql::{Table, table};
+use crate::store::sqlite::{lines, schema};
 
 /// As a gateway of that version left it: one row is queued for later, what follows it too, one was cut off, and another is parked and has
 /// a successor.
@@ -277,7 +277,15 @@ async fn no_statement_of_the_hot_path_looks_at_every_row() {
             }
             steps
         };
-        for sql in hot(table) {
+        // The lines of entries have an index of their own.
+        let is_entry = table.name == "entry";
+        let of_lines = [&table.has_older, &table.release_line];
+        let mut hot = hot(table);
+        if is_entry {
+            hot.retain(|sql| of_lines.iter().all(|of_line| of_line.as_str() != *sql));
+            hot.extend([lines::FIRST, lines::HOLDS, lines::LEAVE]);
+        }
+        for sql in hot {
             let plan = plan(sql);
             let scans = plan.iter().any(|step| step.starts_with(&format!("SCAN {}", table.name)));
             assert!(!scans && !plan.iter().any(|step| step.contains("TEMP B-TREE")), "{sql}: {plan:?}");
@@ -294,6 +302,9 @@ async fn no_statement_of_the_hot_path_looks_at_every_row() {
             (&table.has_older, "line"),
             (&table.release_line, "line"),
         ] {
+            if is_entry && of_lines.contains(&sql) {
+                continue;
+            }
             let index = format!("{}_{index}", table.name);
             assert!(plan(sql).iter().any(|step| step.contains(&index)), "{index}: {sql}: {:?}", plan(sql));
         }
@@ -320,6 +331,7 @@ async fn the_next_is_found_at_once_behind_a_hundred_thousand_that_may_not_go() {
         for table in [Queue::Entries, Queue::Records, Queue::Deliveries].map(table) {
             let (to, kind, now): (Value, Value, Value) =
                 ("mediator".to_owned().into(), "birth".to_owned().into(), 10_i64.into());
+            let is_entry = table.name == "entry";
             for (sql, values) in [
                 (&table.end_leases, vec![now.clone()]),
                 (&table.later_kinds, vec![to.clone()]),
@@ -331,7 +343,9 @@ async fn the_next_is_found_at_once_behind_a_hundred_thousand_that_may_not_go() {
                 (&table.has_older, vec![to.clone(), "e7".to_owned().into()]),
                 (&table.release_line, vec![to.clone(), "e7".to_owned().into(), 1_i64.into()]),
             ] {
-                taken.push((steps(connection, sql, &values), sql.as_str()));
+                if !is_entry || ![&table.has_older, &table.release_line].contains(&sql) {
+                    taken.push((steps(connection, sql, &values), sql.as_str()));
+                }
             }
         }
         Ok(taken)
