@@ -30,7 +30,7 @@ pub(crate) trait Side {
 
     fn condition(&mut self) -> Result<Condition, OpenError>;
 
-    /// Begins the transaction that [`Self::retire`] ends. Refused where something is wrong with the rows that would be forgotten with a copy.
+    /// Begins the transaction that [`Self::retire`] ends, and puts into the rows what a gateway has in memory alone. Refused where something is wrong with the rows that would be forgotten with a copy.
     fn begin(&mut self) -> Result<(), OpenError>;
 
     /// The next rows of `table` behind `after` (the values of its key), in their order: up to [`ROWS`], and no further one after [`BYTES`].
@@ -113,7 +113,7 @@ impl Mark {
 pub(crate) struct Counters {
     /// The outbox's clock.
     pub(crate) clock: Millis,
-    /// The last position in a queue that was given.
+    /// A position in a queue behind which none was given; the last one, or, as a file keeps it, one ahead of that.
     pub(crate) position: Seq,
     /// The last number that was given in each numbered table of [`TABLES`].
     pub(crate) last: Vec<Seq>,

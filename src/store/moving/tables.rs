@@ -197,7 +197,8 @@ pub(crate) const TABLES: [Table; 11] = [
 
 /// Rows of `meta` that stay: what each backend counts in its own way, what tells of a copy, and who holds a task.
 fn stays(name: &str) -> bool {
-    const OWN: [&str; 6] = ["uptime", "position", "named", "trials", super::MARK, super::CAME];
+    const OWN: [&str; 8] =
+        ["uptime", "position", "named", "identified", "lined", "trials", super::MARK, super::CAME];
     OWN.contains(&name) || name.starts_with("holder ") || name.starts_with("until ")
 }
 

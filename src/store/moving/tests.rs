@@ -1,5 +1,7 @@
 //! Copies between files, and between a file and a server, cut off after each step; what was in the one is in the other.
 
+mod newest;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -139,8 +141,8 @@ fn fill(tx: &mut dyn Tx) -> error::Result<()> {
     tx.set_number("holder housekeeping", 5)?;
     tx.insert_job("job", "csv", 20)?;
     tx.settle_job(1, 30)?;
-    let entries = ["done", "parked", "later", "leased"].map(new);
-    tx.insert(&entries)?;
+    tx.insert(&[NewRow { identity: Some(name("identity")), ..new("done") }])?;
+    tx.insert(&["parked", "later", "leased"].map(new))?;
     tx.insert(&[of_line("behind", "parked"), of_line("unlike", "other")])?;
     tx.insert(&[in_queue(Queue::Records, "record"), in_queue(Queue::Deliveries, "delivery")])?;
     let leased = tx.lease(&lane(), pick(10, 110))?;
@@ -171,7 +173,6 @@ fn fill(tx: &mut dyn Tx) -> error::Result<()> {
             tx.settle(row.lease(), &Verdict::Park(refusal()), 50)?;
         }
     }
-    tx.insert_identity(&name("identity"), "done", 70)?;
     tx.insert_key(&name("key"), &name("identity"), 70)?;
     tx.mark_verified(&name("message"), 70)?;
     for number in 0..3 {

@@ -26,6 +26,21 @@ pub(super) fn newest(connection: &Connection) -> rusqlite::Result<Vec<(Start, Se
     rows.collect()
 }
 
+/// Indexes on the disk what is in memory alone. Of one identity the older entries go first.
+pub(super) fn index(connection: &Connection) -> rusqlite::Result<()> {
+    let mut newest = newest(connection)?;
+    newest.sort_unstable_by_key(|(_, seq)| *seq);
+    let mut insert = connection.prepare(INDEX)?;
+    newest.iter().try_for_each(|(_, seq)| insert.execute([seq]).map(drop))
+}
+
+/// Fills `entry_identity` where `identity` is whole.
+pub(super) fn list(connection: &Connection) -> rusqlite::Result<()> {
+    let insert = "INSERT OR IGNORE INTO entry_identity (seq, entry, hash, seen_at)
+        SELECT entry.seq, entry.id, identity.hash, identity.seen_at FROM identity JOIN entry ON entry.id=identity.entry ORDER BY entry.seq";
+    connection.execute(insert, ()).map(drop)
+}
+
 impl Transaction<'_> {
     pub(super) fn find_identity(&self, hash: &[u8]) -> Result<Option<IdentityRow>> {
         let recent: Vec<Seq> = self.0.identities.borrow().rows(start(hash)).collect();

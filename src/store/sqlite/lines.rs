@@ -33,7 +33,7 @@ pub(super) fn newest(connection: &Connection) -> rusqlite::Result<Vec<(Start, Se
     Ok(lacks)
 }
 
-/// Indexes the entries of an older version on the disk.
+/// Indexes on the disk the entries that no gateway of this version wrote.
 pub(super) fn index(connection: &Connection) -> rusqlite::Result<()> {
     let mut all = unsettled(connection, "true")?;
     // In the order of the index, so that each page of it is written once.

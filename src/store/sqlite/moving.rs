@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, ToSql, params, params_from_iter};
 
 use super::files::Files;
 use super::log::Log;
-use super::{HELD, OpenError, make, names, open, schema};
+use super::{HELD, OpenError, identities, lines, make, names, open, schema};
 use crate::place::{self, beside};
 use crate::store::moving::{
     BYTES, CAME, Condition, Counters, Kind, MARK, Mark, ROWS, Side, TABLES, Table, Value, Values,
@@ -138,7 +138,10 @@ impl Side for FileSide {
     }
 
     fn begin(&mut self) -> Result<(), store::OpenError> {
-        self.on(|connection| connection.execute_batch("BEGIN IMMEDIATE"))
+        self.on(|connection| {
+            connection.execute_batch("BEGIN IMMEDIATE")?;
+            identities::index(connection)
+        })
     }
 
     fn rows(&mut self, table: &Table, after: Option<&[Value]>) -> Result<Vec<Values>, store::OpenError> {
@@ -254,9 +257,15 @@ impl Side for FileSide {
             let insert = "INSERT INTO meta (name, value) VALUES (?1, ?2)";
             connection.execute(insert, params!["uptime", clock])?;
             connection.execute(insert, params!["position", position])?;
-            let named =
-                "INSERT INTO meta (name, value) SELECT 'named', coalesce(max(seq), 0) FROM correlation";
-            connection.execute(named, ())?;
+            identities::list(connection)?;
+            lines::index(connection)?;
+            // Nothing of what is there is in memory alone.
+            for (whole, table) in [("named", "correlation"), ("identified", "entry"), ("lined", "entry")] {
+                let newest = format!(
+                    "INSERT INTO meta (name, value) SELECT '{whole}', coalesce(max(seq), 0) FROM {table}"
+                );
+                connection.execute(&newest, ())?;
+            }
             for (table, last) in TABLES.iter().filter(|table| table.is_numbered()).zip(last) {
                 connection.execute("DELETE FROM sqlite_sequence WHERE name=?1", [table.name])?;
                 let insert = "INSERT INTO sqlite_sequence (name, seq) VALUES (?1, ?2)";

@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::{lines, names};
+use super::{identities, lines, names};
 
 /// "MGOB": marks the file as ours.
 pub(super) const APPLICATION_ID: i32 = 0x4D47_4F42;
@@ -345,9 +345,8 @@ ALTER TABLE job_record ADD COLUMN trace TEXT;
 ALTER TABLE delivery ADD COLUMN trace TEXT;
 ";
 
-/// The identity of each entry that is there. The index over identities lacks those of the newest entries, which are indexed in memory:
-/// `meta.identified` is the last entry up to which it is whole. An identity is looked for by its entry or its time once the entry is
-/// forgotten, and not before.
+/// The identity of each entry that is there, which [`identities::list`] fills in. The index over identities lacks those of the newest ones:
+/// `meta.identified` is the last entry up to which it is whole. It is asked for an entry or a time once the entry is forgotten.
 const IDENTITIES: &str = "
 CREATE TABLE entry_identity (
   seq INTEGER PRIMARY KEY,
@@ -355,8 +354,6 @@ CREATE TABLE entry_identity (
   hash BLOB NOT NULL,
   seen_at INTEGER NOT NULL
 ) STRICT;
-INSERT OR IGNORE INTO entry_identity (seq, entry, hash, seen_at)
-  SELECT entry.seq, entry.id, identity.hash, identity.seen_at FROM identity JOIN entry ON entry.id=identity.entry ORDER BY entry.seq;
 CREATE TRIGGER entry_identity_forgotten AFTER DELETE ON entry BEGIN DELETE FROM entry_identity WHERE seq=OLD.seq; END;
 INSERT INTO meta (name, value) SELECT 'identified', coalesce(max(seq), 0) FROM entry;
 DROP INDEX identity_entry;
@@ -391,11 +388,11 @@ pub(super) fn migrate_to(connection: &Connection, version: i64, last: usize) -> 
     let seen = usize::try_from(version).unwrap_or(0);
     for migration in MIGRATIONS.iter().take(last).skip(seen) {
         connection.execute_batch(migration)?;
-        if *migration == NAMES {
-            names::index(connection)?;
-        }
-        if *migration == LINES {
-            lines::index(connection)?;
+        match *migration {
+            NAMES => names::index(connection)?,
+            IDENTITIES => identities::list(connection)?,
+            LINES => lines::index(connection)?,
+            _ => {}
         }
     }
     connection.pragma_update(None, "application_id", APPLICATION_ID)?;

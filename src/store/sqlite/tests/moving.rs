@@ -10,9 +10,15 @@ use crate::store::sqlite::moving::FileSide;
 use crate::store::sqlite::schema;
 
 /// What does not move: it follows from what does.
-const FOLLOWS: [&str; 5] = [
+const FOLLOWS: [&str; 11] = [
     "correlation_name.start",
     "correlation_name.correlation",
+    "entry_identity.seq",
+    "entry_identity.entry",
+    "entry_identity.hash",
+    "entry_identity.seen_at",
+    "entry_line.start",
+    "entry_line.seq",
     "push_size.kind",
     "push_size.rows",
     "push_size.bytes",
