@@ -51,7 +51,7 @@ impl group::Desk for Desk {
             commit = self.run(&mut group);
         }
         if let Err(failure) = &commit
-            && matches!(failure.kind, Kind::Lost | Kind::Unwritable)
+            && matches!(failure.kind, Kind::Lost | Kind::Unwritable | Kind::Held)
         {
             self.site.health.unwritable(trouble_of(failure));
         }

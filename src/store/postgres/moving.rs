@@ -63,7 +63,7 @@ impl ServerSide {
         match side.session.execute(&alone) {
             Ok(()) => {}
             Err(error) => match side.session.take_failure() {
-                Some(failure) if failure.kind == FailureKind::Refused => return Err(side.in_use()),
+                Some(failure) if failure.kind == FailureKind::Held => return Err(side.in_use()),
                 Some(failure) => return Err(words(side.name, &failure.error)),
                 None => return Err(words(side.name, &error)),
             },

@@ -45,6 +45,8 @@ pub(super) enum Kind {
     Lost,
     /// The server takes no writes.
     Unwritable,
+    /// Another session holds what this one waits for no longer.
+    Held,
     /// This statement is refused, and would be again.
     Refused,
 }
@@ -250,7 +252,7 @@ fn refused(error: &tokio_postgres::Error, is_connecting: bool) -> Failure {
         },
         // No other lock is waited for so shortly.
         &SqlState::LOCK_NOT_AVAILABLE => Failure {
-            kind: Kind::Unwritable,
+            kind: Kind::Held,
             error: unwritable(
                 "its tables are to be brought up to date, and another program holds one of them, such as a dump; wait for its end, or end it",
             ),
