@@ -11,6 +11,11 @@ pub(super) fn copy(config: &Config, from: &Path, to: &Path) -> Outcome {
     let settings = &config.outbox;
     let named = |argument: &Path| settings.location.named(argument).map_err(Failure::Usage);
     let (from, to) = (named(from)?, named(to)?);
+    if from.file().is_some() && to.file().is_some() {
+        // What was meant for a URL may be among them, with its password.
+        let what = "--from and --to name files; one of them has to name a database on a server: by the file with its URL, as outbox.url_file has it, or by a URL that begins with postgresql://";
+        return Err(Failure::Usage(what.to_owned()));
+    }
     let moved = ledger::copy(&from, &to, &settings.key_file);
     let moved = moved.map_err(|error| Failure::Unfit(error.to_string()))?;
     let [source, target] = &moved.names;

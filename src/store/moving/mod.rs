@@ -18,6 +18,8 @@ use crate::crypto::secret;
 pub(crate) const MARK: &str = "copy";
 /// The row of `meta` with the number of the copy that a database came by.
 pub(crate) const CAME: &str = "came by copy";
+/// The row of `meta` with the number of the outbox, by chance: it has one from its first copy on, wherever it is.
+pub(crate) const OUTBOX: &str = "outbox";
 /// Rows that are read at once, if they are small.
 pub(crate) const ROWS: usize = 500;
 /// Bytes of rows after which no further one is read at once.
@@ -30,7 +32,11 @@ pub(crate) trait Side {
 
     fn condition(&mut self) -> Result<Condition, OpenError>;
 
-    /// Begins the transaction that [`Self::retire`] ends, and puts into the rows what a gateway has in memory alone. Refused where something is wrong with the rows that would be forgotten with a copy.
+    /// Gives the outbox its number, durably.
+    fn number(&mut self, outbox: i64) -> Result<(), OpenError>;
+
+    /// Begins the transaction that [`Self::retire`] ends, and puts into the rows what a gateway has in memory alone. Refused where something is
+    /// wrong with the rows that would be forgotten with a copy.
     fn begin(&mut self) -> Result<(), OpenError>;
 
     /// The next rows of `table` behind `after` (the values of its key), in their order: up to [`ROWS`], and no further one after [`BYTES`].
@@ -66,6 +72,8 @@ pub(crate) enum Condition {
     Usable {
         /// The number of the copy that it came by, if it did.
         came_by: Option<i64>,
+        /// The number of the outbox, if it has one.
+        outbox: Option<i64>,
     },
     /// None can.
     Out(Mark),
@@ -76,6 +84,8 @@ pub(crate) enum Condition {
 pub(crate) struct Mark {
     /// The number of the copy, by chance.
     pub(crate) copy: i64,
+    /// The number of the outbox whose rows are copied.
+    pub(crate) outbox: i64,
     /// It is being written, and was never in use; else its rows are elsewhere.
     pub(crate) is_arriving: bool,
     /// The other database.
@@ -88,10 +98,10 @@ impl Mark {
         let Self { is_arriving, other, .. } = self;
         match is_arriving {
             true => format!(
-                "the copy of {other} to here is not finished; run `mosip-gateway outbox copy` again as it was run, or go on with {other}, if that is in use"
+                "the copy of {other} to here is not finished; run `mosip-gateway outbox copy` again as it was run, or go on with {other}, if a gateway still starts over that"
             ),
             false => format!(
-                "the events were moved to {other}, and each would be sent twice; let the configuration name that one, or bring them back: `mosip-gateway outbox copy`, from there to here"
+                "the events were moved to {other}, and each would be sent twice; let the configuration name that one, after the same `mosip-gateway outbox copy` once more if it was cut off; or bring them back by one from there to here"
             ),
         }
     }
@@ -103,7 +113,8 @@ impl Mark {
 
     /// What [`Self::to_bytes`] made; of other bytes one that names no other database.
     pub(crate) fn of(bytes: &[u8]) -> Self {
-        let unknown = || Self { copy: 0, is_arriving: false, other: "another database".to_owned() };
+        let unknown =
+            || Self { copy: 0, outbox: 0, is_arriving: false, other: "another database".to_owned() };
         serde_json::from_slice(bytes).unwrap_or_else(|_| unknown())
     }
 }
@@ -134,6 +145,8 @@ pub(crate) enum Step {
 pub(crate) struct Copying {
     source: Box<dyn Side>,
     target: Box<dyn Side>,
+    /// The number of the outbox, if it has one.
+    outbox: Option<i64>,
     /// The copy whose rows were moved before; it may be that nothing but its end is missing.
     moved: Option<i64>,
 }
@@ -152,7 +165,12 @@ impl Copying {
             return Err(refused(&to.name(), "it is the source, too; name another database in --to"));
         }
         let mut target = to.hold()?;
-        let moved = match (source.condition()?, target.condition()?) {
+        let from = source.condition()?;
+        let outbox = match from {
+            Condition::Usable { outbox, .. } => outbox,
+            _ => None,
+        };
+        let moved = match (from, target.condition()?) {
             (Condition::Nothing, _) => {
                 let what = "there is no outbox; name the database of the gateway in --from";
                 return Err(refused(&source.name(), what));
@@ -162,18 +180,22 @@ impl Copying {
             {
                 Some(gone.copy)
             }
-            (Condition::Out(gone), Condition::Usable { came_by }) if came_by == Some(gone.copy) => came_by,
+            (Condition::Out(gone), Condition::Usable { came_by, .. }) if came_by == Some(gone.copy) => {
+                came_by
+            }
             (Condition::Out(mark), _) => return Err(refused(&source.name(), &mark.words())),
             (Condition::Usable { .. }, Condition::Nothing) => None,
             // What was moved from there comes back.
-            (Condition::Usable { came_by }, Condition::Out(gone))
+            (Condition::Usable { came_by, .. }, Condition::Out(gone))
                 if !gone.is_arriving && came_by == Some(gone.copy) =>
             {
                 None
             }
-            // A copy of the same was cut off.
-            (Condition::Usable { .. }, Condition::Out(arriving))
-                if arriving.is_arriving && arriving.other == source.name() =>
+            // A copy of the same was cut off. Another outbox may have come to its place since, and those rows may be nowhere else.
+            (Condition::Usable { outbox, .. }, Condition::Out(arriving))
+                if arriving.is_arriving
+                    && arriving.other == source.name()
+                    && outbox == Some(arriving.outbox) =>
             {
                 None
             }
@@ -185,7 +207,7 @@ impl Copying {
                 return Err(refused(&target.name(), what));
             }
         };
-        Ok(Self { source, target, moved })
+        Ok(Self { source, target, outbox, moved })
     }
 
     /// Whether the rows were moved by a command before.
@@ -208,16 +230,25 @@ impl Copying {
         self,
         after: &mut dyn FnMut(Step) -> Result<(), OpenError>,
     ) -> Result<Vec<(&'static str, u64)>, OpenError> {
-        let Self { mut source, mut target, moved } = self;
+        let Self { mut source, mut target, outbox, moved } = self;
         if moved.is_some() {
             if matches!(target.condition()?, Condition::Out(_)) {
                 target.open_up()?;
             }
             return Ok(Vec::new());
         }
-        let copy = i64::from_be_bytes(secret::random());
+        let number = || i64::from_be_bytes(secret::random());
+        let copy = number();
+        let outbox = match outbox {
+            Some(outbox) => outbox,
+            None => {
+                let outbox = number();
+                source.number(outbox)?;
+                outbox
+            }
+        };
         source.begin()?;
-        target.make(&Mark { copy, is_arriving: true, other: source.name() })?;
+        target.make(&Mark { copy, outbox, is_arriving: true, other: source.name() })?;
         let mut sums = Vec::new();
         for table in &TABLES {
             let sum = walk(&mut *source, table, |rows| target.write(table, rows))?;
@@ -244,7 +275,7 @@ impl Copying {
         after(Step::Written)?;
         target.keep()?;
         after(Step::Kept)?;
-        source.retire(&Mark { copy, is_arriving: false, other: target.name() })?;
+        source.retire(&Mark { copy, outbox, is_arriving: false, other: target.name() })?;
         after(Step::Retired)?;
         target.open_up()?;
         Ok(copied)

@@ -323,6 +323,25 @@ fn what_a_former_copy_left_never_comes_into_use_beside_a_later_one() {
 }
 
 #[test]
+fn what_was_cut_off_is_not_written_over_by_another_outbox_in_the_place_of_the_former_one() {
+    let mut places = Places::new();
+    for (_, to) in places.pairs() {
+        let file = places.file("replaced.db");
+        let from = places.in_file("replaced.db");
+        let before = filled(&from);
+        cut_off(&from, &to, Step::Retired);
+        std::fs::rename(&file, places.file("aside.db")).unwrap();
+        filled(&from);
+        let refused = copy(&from, &to).unwrap_err();
+        assert!(refused.contains("is not finished"), "{refused}");
+        std::fs::rename(places.file("aside.db"), &file).unwrap();
+        assert!(copy(&from, &to).unwrap().is_empty(), "the end of it was missing alone");
+        assert_eq!(run(&open(&to), picture).len(), before.len());
+        std::fs::remove_file(&file).unwrap();
+    }
+}
+
+#[test]
 fn a_database_that_a_gateway_has_open_or_that_holds_something_is_left_alone() {
     let mut places = Places::new();
     for (from, to) in places.pairs() {
@@ -337,7 +356,7 @@ fn a_database_that_a_gateway_has_open_or_that_holds_something_is_left_alone() {
         let refused = copy(&from, &to).unwrap_err();
         assert!(refused.contains("there is an outbox already"), "{refused}");
         assert!(copy(&from, &from).is_err());
-        assert!(matches!(condition(&from), Condition::Usable { came_by: None }));
+        assert!(matches!(condition(&from), Condition::Usable { came_by: None, .. }));
     }
 }
 

@@ -12,8 +12,8 @@ use super::site::Site;
 use super::{acknowledged, clock, schema};
 use crate::error::Error;
 use crate::store::moving::{
-    BYTES, CAME, Column, Condition, Counters, Kind, MARK, Mark, NAME, ROWS, Side, TABLES, Table, Value,
-    Values,
+    BYTES, CAME, Column, Condition, Counters, Kind, MARK, Mark, NAME, OUTBOX, ROWS, Side, TABLES, Table,
+    Value, Values,
 };
 use crate::store::{self, Owner, OwnerError, Tx};
 
@@ -58,7 +58,9 @@ impl ServerSide {
         side.name =
             format!("{}, schema {}", target.address_of_all(), side.text("SELECT current_schema()::text")?);
         // A copy takes as long as it takes, also between its statements.
-        side.execute(&format!("SET idle_in_transaction_session_timeout=0; SET lock_timeout='{PATIENCE}'"))?;
+        side.execute(&format!(
+            "SET idle_in_transaction_session_timeout=0; SET statement_timeout=0; SET lock_timeout='{PATIENCE}'"
+        ))?;
         let alone = format!("SELECT pg_advisory_lock({}, {schema}::oid::int)", schema::USED);
         match side.session.execute(&alone) {
             Ok(()) => {}
@@ -171,13 +173,18 @@ impl Side for ServerSide {
                 "the tables are those of an older gateway; start the gateway of this version over them once, and stop it",
             ),
             Place::Ours { .. } => {
-                let find = "SELECT value FROM meta WHERE name=$1";
-                let rows = self.ask(find, &[&CAME])?;
-                let came_by = rows.first().map(|row| row.try_get(0)).transpose();
-                let came_by: Option<Option<i64>> = came_by.map_err(|error| self.failed(error.into()))?;
-                Ok(Condition::Usable { came_by: came_by.flatten() })
+                let mut number = |name: &str| {
+                    let rows = self.ask("SELECT value FROM meta WHERE name=$1", &[&name])?;
+                    let number = rows.first().map(|row| row.try_get::<_, Option<i64>>(0)).transpose();
+                    number.map(Option::flatten).map_err(|error| self.failed(error.into()))
+                };
+                Ok(Condition::Usable { came_by: number(CAME)?, outbox: number(OUTBOX)? })
             }
         }
+    }
+
+    fn number(&mut self, outbox: i64) -> Result<(), store::OpenError> {
+        self.run("INSERT INTO meta (name, value) VALUES ($1, $2)", &[&OUTBOX, &outbox])
     }
 
     fn begin(&mut self) -> Result<(), store::OpenError> {
@@ -233,6 +240,11 @@ impl Side for ServerSide {
     }
 
     fn make(&mut self, mark: &Mark) -> Result<(), store::OpenError> {
+        if self.site.acknowledged.all().iter().any(|(_, commits)| *commits > 0) {
+            return self.refused(
+                "outbox.state_file remembers commits of a database that is not made yet, and its gateway would miss them there; move the state files of all gateways away, and run the same command again",
+            );
+        }
         self.begin_with("BEGIN")?;
         let tables: Vec<&str> = OWN.into_iter().chain(TABLES.iter().map(|table| table.name)).collect();
         self.execute(&format!(

@@ -11,7 +11,7 @@ use super::log::Log;
 use super::{HELD, OpenError, identities, lines, make, names, open, schema};
 use crate::place::{self, beside};
 use crate::store::moving::{
-    BYTES, CAME, Condition, Counters, Kind, MARK, Mark, ROWS, Side, TABLES, Table, Value, Values,
+    BYTES, CAME, Condition, Counters, Kind, MARK, Mark, OUTBOX, ROWS, Side, TABLES, Table, Value, Values,
 };
 use crate::store::{self, Seq};
 
@@ -132,8 +132,15 @@ impl Side for FileSide {
                 return Ok(Condition::Out(mark));
             }
             let find = "SELECT value FROM meta WHERE name=?1";
-            let came_by = connection.query_row(find, [CAME], |row| row.get(0)).optional()?;
-            Ok(Condition::Usable { came_by })
+            let number = |name| connection.query_row(find, [name], |row| row.get(0)).optional();
+            Ok(Condition::Usable { came_by: number(CAME)?, outbox: number(OUTBOX)? })
+        })
+    }
+
+    fn number(&mut self, outbox: i64) -> Result<(), store::OpenError> {
+        self.on(|connection| {
+            let insert = "INSERT INTO meta (name, value) VALUES (?1, ?2)";
+            connection.execute(insert, params![OUTBOX, outbox]).map(drop)
         })
     }
 
