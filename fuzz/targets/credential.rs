@@ -11,7 +11,7 @@ use mosip_gateway::mosip::credential::canonical;
 use mosip_gateway::mosip::credential::contexts::{ContextError, by_library};
 use mosip_gateway_fuzz::{credentials, edit, keys, refusal};
 use oxrdf::dataset::{CanonicalizationAlgorithm, CanonicalizationHashAlgorithm};
-use oxrdf::{Dataset, Quad};
+use oxrdf::{Dataset, Quad, Term};
 use serde_json::{Map, Value, json};
 
 fuzz_target!(|input: &[u8]| {
@@ -97,8 +97,7 @@ fn flat(input: &mut Unstructured<'_>) -> Result<()> {
         canonical::write(&quads).as_ref(),
         "the table reads otherwise than the library"
     );
-    // The issuer writes the digits of an escape in lower case, the library in upper case.
-    if let Some(text) = general(&quads).filter(|_| !reading.text.contains("\\u00")) {
+    if let Some(text) = general(&quads) {
         assert_eq!(reading.text, text, "the canonical form differs");
     }
     Ok(())
@@ -126,11 +125,13 @@ fn value(attribute: Attribute<'_>) -> Value {
 
 /// The canonical form of RDFC-1.0, where it agrees with the issuer's: no controls but newline and return, and nothing beyond the BMP.
 fn general(quads: &[Quad]) -> Option<String> {
-    let is_plain = |text: &str| {
-        text.chars()
-            .all(|c| matches!(c, ' '..='~' | '\n' | '\r' | '\u{a0}'..='\u{d7ff}') && c != '"' && c != '\\')
+    let is_plain = |c| matches!(c, ' '..='~' | '\n' | '\r' | '\u{a0}'..='\u{d7ff}');
+    // Of a literal its value: where it is written out, controls are escaped.
+    let is_plain = |quad: &Quad| match &quad.object {
+        Term::Literal(literal) => literal.value().chars().all(is_plain),
+        object => object.to_string().chars().all(is_plain),
     };
-    if !quads.iter().all(|quad| is_plain(&quad.object.to_string().replace(['"', '\\'], ""))) {
+    if !quads.iter().all(is_plain) {
         return None;
     }
     let mut dataset: Dataset = quads.iter().cloned().collect();
