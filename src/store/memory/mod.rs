@@ -19,7 +19,8 @@ use self::pushes::Pushes;
 use self::table::Table;
 use self::work::Work;
 use super::{
-    AttemptRow, Backend, Fence, Order, Owner, OwnerError, Queue, SealedColumn, SealedValue, Seq, Store,
+    AttemptRow, Backend, Fence, NewRow, Order, Owner, OwnerError, Queue, SealedColumn, SealedValue, Seq,
+    Store,
 };
 use crate::error::Result;
 
@@ -197,6 +198,15 @@ impl Tables {
 }
 
 impl Tables {
+    /// Keeps `row` with its identity.
+    fn insert_row(&mut self, row: &NewRow) -> Result<()> {
+        self.work.insert(row)?;
+        if let Some(identity) = &row.identity {
+            self.kept.insert_identity(identity, &row.id, row.waiting_since);
+        }
+        Ok(())
+    }
+
     fn copy(&self) -> Self {
         let Self { changes, numbers, sealed, work, attempts, kept, pushes } = self;
         Self {

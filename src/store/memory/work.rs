@@ -66,7 +66,7 @@ impl Work {
             })
     }
 
-    fn insert(&mut self, new: &NewRow) -> Result<()> {
+    pub(super) fn insert(&mut self, new: &NewRow) -> Result<()> {
         if self.find(new.queue, &new.id).is_some() {
             return Err(Error::new(Code::Bug, "two rows would bear one name"));
         }
@@ -176,13 +176,7 @@ impl Work {
 
 impl Queues for Tables {
     fn insert(&mut self, rows: &[NewRow]) -> Result<()> {
-        for row in rows {
-            self.work.insert(row)?;
-            if let Some(identity) = &row.identity {
-                self.kept.insert_identity(identity, &row.id, row.waiting_since);
-            }
-        }
-        Ok(())
+        rows.iter().try_for_each(|row| self.insert_row(row))
     }
 
     fn row(&mut self, queue: Queue, id: &str) -> Result<Option<Row>> {
