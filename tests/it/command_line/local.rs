@@ -65,6 +65,20 @@ fn advice_on_the_command_line_speaks_of_options_and_files() {
     assert!(!wrong.err.contains("`pointer`"), "{}", wrong.err);
 }
 
+#[test]
+fn what_was_meant_for_a_url_is_taken_for_no_file_by_a_copy() {
+    let gateway = Gateway::new();
+    let from = gateway.home().join("outbox.db");
+    for to in ["host=127.0.0.1 password=hidden", "POSTGRESQL://gateway:hidden@127.0.0.1/outbox", "outbox.ulr"]
+    {
+        let refused = gateway.run(&["outbox", "copy", "--from", from.to_str().unwrap(), "--to", to]);
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert!(!refused.status.success() && said.contains("name files"), "{said}");
+        assert!(!said.contains("hidden"), "{said}");
+        assert!(!gateway.home().join(to).exists());
+    }
+}
+
 #[tokio::test]
 async fn a_backup_is_made_while_the_gateway_runs_and_holds_what_was_taken() {
     let mut gateway = Gateway::new();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::store::moving::tests::columns;
-use crate::store::moving::{Condition, TABLES};
+use crate::store::moving::{Condition, Mark, TABLES};
 use crate::store::postgres::database::Server;
 use crate::store::postgres::moving::{OWN, ServerSide};
 use crate::store::{Database, OpenError as StoreError};
@@ -37,7 +37,7 @@ fn every_column_moves_or_is_of_this_backend_alone() {
 }
 
 #[tokio::test]
-async fn a_database_that_lacks_acknowledged_commits_is_not_copied() {
+async fn a_database_whose_commits_are_remembered_and_gone_is_neither_copied_nor_copied_to() {
     let Some(home) = Home::new() else { return };
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("gateway.state");
@@ -52,6 +52,9 @@ async fn a_database_that_lacks_acknowledged_commits_is_not_copied() {
         let mut side = same.hold().map_err(|error| error.to_string()).unwrap();
         let refused = side.begin().unwrap_err().to_string();
         assert!(refused.contains("lacks 1 commits"), "{refused}");
+        let arriving = Mark { copy: 1, outbox: 1, is_arriving: true, other: "outbox.db".to_owned() };
+        let refused = side.make(&arriving).unwrap_err().to_string();
+        assert!(refused.contains("move the state files"), "its gateway would miss them: {refused}");
         drop(side);
         let mut side = from.hold().map_err(|error| error.to_string()).unwrap();
         assert!(side.begin().is_ok(), "another configuration remembers none");
