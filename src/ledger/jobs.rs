@@ -173,11 +173,8 @@ impl Book<'_> {
 
     /// Settles the job `job` once none of its records is under way.
     fn end_job(&self, job: Seq) -> Result<()> {
-        let left = self.tx().progress(job)?;
-        if !left.iter().any(|(state, _)| matches!(state, State::Queued | State::Leased)) {
-            self.tx().settle_job(job, self.now)?;
-        }
-        Ok(())
+        let is_under_way = self.tx().is_under_way(job)?;
+        if is_under_way { Ok(()) } else { self.tx().settle_job(job, self.now) }
     }
 
     /// A record that ends with a token is done, one that ends without is refused.

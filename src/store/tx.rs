@@ -81,6 +81,8 @@ pub(crate) trait Tx: Queues + Overview {
     fn settle_job(&mut self, job: Seq, now: Millis) -> Result<()>;
     /// How many records of a job there are in each state.
     fn progress(&mut self, job: Seq) -> Result<Vec<(State, u64)>>;
+    /// Whether a record of a job is queued or leased.
+    fn is_under_way(&mut self, job: Seq) -> Result<bool>;
     /// Up to `limit` records of a job that have a result, with their places, from the place `from` on.
     fn records(&mut self, job: Seq, from: u32, limit: usize) -> Result<Vec<(u32, Listed)>>;
     /// The job of a record.

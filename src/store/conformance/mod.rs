@@ -59,6 +59,7 @@ macro_rules! suite {
             what_fails_is_counted_by_its_reason_whatever_its_state,
             the_last_attempts_of_an_entry_are_kept_and_go_with_it,
             unfinished_jobs_are_found_behind_any_number_of_finished_ones,
+            a_job_is_under_way_while_a_record_of_it_is_queued_or_leased,
             the_quarantine_is_decided_about_reason_by_reason,
         );
     };

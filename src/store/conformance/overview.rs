@@ -85,6 +85,29 @@ pub(crate) async fn unfinished_jobs_are_found_behind_any_number_of_finished_ones
     assert_eq!(unfinished.iter().map(|job| job.id.as_str()).collect::<Vec<_>>(), ["new"]);
 }
 
+pub(crate) async fn a_job_is_under_way_while_a_record_of_it_is_queued_or_leased(store: &Store) {
+    let record = |id: &str, job, is_invalid| NewRow {
+        queue: Queue::Records,
+        line: None,
+        job: Some((job, 0)),
+        is_invalid,
+        ..new(id)
+    };
+    let (one, two) = run(store, move |tx| {
+        let (one, two) = (tx.insert_job("one", "json", 10)?, tx.insert_job("two", "json", 10)?);
+        tx.insert(&[record("one/0", one, false), record("two/0", two, true)])?;
+        Ok((one, two))
+    })
+    .await;
+    let under_way = async || run(store, move |tx| Ok([tx.is_under_way(one)?, tx.is_under_way(two)?])).await;
+    assert_eq!(under_way().await, [true, false], "one is queued, the other invalid");
+    let lane = Lane { queue: Queue::Records, ..lane() };
+    let leased = run(store, move |tx| tx.lease(&lane, pick(10, 100))).await.remove(0);
+    assert_eq!(under_way().await, [true, false], "one is leased");
+    assert!(settle(store, &leased, done()).await);
+    assert_eq!(under_way().await, [false, false]);
+}
+
 pub(crate) async fn the_quarantine_is_decided_about_reason_by_reason(store: &Store) {
     run(store, |tx| {
         for (id, kind, reason) in [

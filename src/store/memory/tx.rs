@@ -167,6 +167,11 @@ impl Tx for Tables {
         Ok(self.work.progress(job))
     }
 
+    fn is_under_way(&mut self, job: Seq) -> Result<bool> {
+        let progress = self.work.progress(job);
+        Ok(progress.iter().any(|(state, _)| matches!(state, State::Queued | State::Leased)))
+    }
+
     fn records(&mut self, job: Seq, from: u32, limit: usize) -> Result<Vec<(u32, Listed)>> {
         Ok(self.work.records(job, from, limit))
     }

@@ -262,6 +262,11 @@ impl Tx for Transaction<'_> {
         })
     }
 
+    fn is_under_way(&mut self, job: Seq) -> Result<bool> {
+        let find = "SELECT 1 FROM job_record WHERE job=$1 AND state IN ('queued', 'leased') LIMIT 1";
+        Ok(self.find(find, &[&job], |_| Ok(()))?.is_some())
+    }
+
     fn records(&mut self, job: Seq, from: u32, limit: usize) -> Result<Vec<(u32, Listed)>> {
         self.records_of(job, from, limit)
     }
