@@ -162,6 +162,20 @@ fn the_alarms_of_the_table_are_those_of_the_sample_of_rules() {
     assert_eq!(told, sample);
 }
 
+#[test]
+fn every_alarm_is_set_off_in_the_tests_of_the_rules() {
+    let rules = std::fs::read_to_string("deploy/alerts.yaml").unwrap();
+    let tests = std::fs::read_to_string("deploy/alerts_test.yaml").unwrap();
+    let alarms = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: "));
+    let asserted: Vec<_> = tests.split("- alertname: ").skip(1).collect();
+    let set_off = |alarm: &str| {
+        let mut of_alarm = asserted.iter().filter_map(|test| test.strip_prefix(alarm)?.strip_prefix('\n'));
+        of_alarm.any(|test| test.contains("exp_labels:"))
+    };
+    let silent: Vec<_> = alarms.filter(|alarm| !set_off(alarm)).collect();
+    assert!(silent.is_empty(), "{silent:?}");
+}
+
 /// The table is that of a running gateway, as [`the_table_of_metrics_has_every_name_and_no_other`] says.
 #[test]
 fn rules_and_dashboard_read_names_and_labels_that_the_table_has() {
