@@ -3,11 +3,11 @@
 # docker build --target gateway   -t mosip-gateway .             for production: no simulator, no example keys
 # docker build --target simulator -t mosip-gateway-simulator .   for a developer's machine: runs the demo, plays MOSIP
 #
-# Builder and base are of one Debian release, so that the C library is the same. A release names both by digest, as RELEASING.md says:
-# --build-arg RUST=rust:1.95.0-slim-bookworm@sha256:… --build-arg BASE=gcr.io/distroless/cc-debian12:nonroot@sha256:…
+# Builder and base are of one Debian release, so that the C library is the same. Both are named by digest, since others move a tag; RELEASING.md
+# says how a release takes the newest of each.
 
-ARG RUST=rust:1.95.0-slim-bookworm
-ARG BASE=gcr.io/distroless/cc-debian12:nonroot
+ARG RUST=rust:1.95.0-slim-bookworm@sha256:d7482085ff5b415f84dba5647ae71606650bdef00db7aeb69f4b3d170c3e4082
+ARG BASE=gcr.io/distroless/cc-debian12:nonroot@sha256:9dac0a79194e45a7da0158a9c6da57b217585af0786db3845d1f0ec1a0dd182f
 
 FROM ${RUST} AS source
 # Outranks rust-toolchain.toml, whose components no image needs.
