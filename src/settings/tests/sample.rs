@@ -103,6 +103,24 @@ fn the_sample_holds_every_setting() {
     assert_eq!(left_out, [""; 0]);
 }
 
+/// They cannot stand beside `outbox.path`, and none of them is read without a URL.
+#[test]
+fn the_sample_says_in_words_what_a_shared_outbox_takes() {
+    let url = [("OUTBOX_URL", "postgresql://gateway@127.0.0.1/outbox")];
+    let (variables, base) = (variables(&[&NAMED[..], &url].concat()), Path::new(BASE));
+    let reader = Reader::new("file", base, &variables, &files);
+    let text = uncommented().replace("path = \"outbox.db\"", "url_env = \"OUTBOX_URL\"");
+    Config::settings(reader.root(text.parse().unwrap()));
+    let unset = reader.unset();
+    let of_outbox: Vec<_> = unset.iter().filter_map(|path| path.strip_prefix("outbox.")).collect();
+    assert!(of_outbox.contains(&"state_file"), "{of_outbox:?}");
+    let told = |name: &str| SAMPLE.contains(&format!("\n#   {name} "));
+    // A secret is told as the file that holds it.
+    let is_told = |name: &str| told(name) || told(&format!("{}_file", name.trim_end_matches("_env")));
+    let untold: Vec<_> = of_outbox.into_iter().filter(|name| *name != "path" && !is_told(name)).collect();
+    assert_eq!(untold, [""; 0]);
+}
+
 /// Settings that the sample holds in another form, or says in words: secrets in the open and by the other of the two forms,
 /// what belongs to the other kind of token, what is refused until it is built.
 fn is_other_form(path: &str) -> bool {
