@@ -3,6 +3,7 @@ mod clock;
 mod gateways;
 mod lost;
 mod moving;
+mod newer;
 mod opening;
 mod rotation;
 mod stopped;
@@ -29,6 +30,18 @@ conformance::suite!({
     let Some(home) = Home::new() else { return };
     (home.store(), home)
 });
+
+/// The steps of this program, and one of the next, which adds what this one can ignore: columns wherever it stores something, and a table.
+const LATER: [&str; 2] = [
+    schema::MIGRATIONS[0],
+    r#"DO $$ DECLARE place TEXT; BEGIN
+         FOR place IN SELECT tablename FROM pg_tables WHERE schemaname=current_schema() AND tablename<>'mosip_gateway' LOOP
+           EXECUTE format('ALTER TABLE %I ADD COLUMN later TEXT NOT NULL DEFAULT ''unknown'', ADD COLUMN latest BYTEA', place);
+         END LOOP;
+       END $$;
+       CREATE TABLE later (entry BIGINT NOT NULL REFERENCES entry ON DELETE CASCADE, what TEXT NOT NULL);
+       CREATE INDEX entry_by_later ON entry (later)"#,
+];
 
 /// A schema of the server for one test, dropped at its end.
 pub(in crate::store) struct Home {
@@ -84,6 +97,13 @@ impl Home {
 
     fn store(&self) -> Store {
         Store::new(self.postgres().map_err(|error| format!("{error:?}")).unwrap())
+    }
+
+    /// That of a build of this program whose tables are one step newer.
+    fn newer(&self) -> Store {
+        let mut site = Site::new(self.target(None), Arc::new(Nobody));
+        site.migrations = &LATER;
+        Store::new(Postgres::at(site).map_err(|error| format!("{error:?}")).unwrap())
     }
 
     fn refused(&self) -> String {

@@ -5,11 +5,6 @@ use crate::store::Database;
 
 /// Of a database.
 const UTF8: &str = "ENCODING 'UTF8'";
-/// The steps of this program, and one of the next, which takes hold of two tables, one after the other.
-const LATER: [&str; 2] = [
-    schema::MIGRATIONS[0],
-    "ALTER TABLE meta ADD COLUMN later BIGINT; ALTER TABLE entry ADD COLUMN later TEXT NOT NULL DEFAULT 'unknown'",
-];
 
 #[test]
 fn one_gateway_makes_the_tables_and_the_others_wait() {
@@ -134,19 +129,14 @@ async fn a_newer_gateway_changes_the_tables_once_what_an_older_one_has_under_way
     has_begun.await.unwrap();
     let newer = {
         let home = Arc::clone(&home);
-        let open = move || {
-            let mut site = Site::new(home.target(None), Arc::new(Nobody));
-            site.migrations = &LATER;
-            Postgres::at(site).map(Store::new).map_err(|error| format!("{error:?}"))
-        };
-        tokio::task::spawn_blocking(open)
+        tokio::task::spawn_blocking(move || home.newer())
     };
     let waiting = "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND datname=current_database()";
     while home.number(waiting) == 0 {
         tokio::task::yield_now().await;
     }
     ends.send(()).unwrap();
-    let newer = newer.await.unwrap().unwrap();
+    let newer = newer.await.unwrap();
     let (older, runs) = job.await.unwrap();
     assert_eq!(runs, 1, "the newer one waited");
     assert_eq!(home.number("SELECT version FROM mosip_gateway"), 2);
