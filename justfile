@@ -10,7 +10,7 @@ quick:
 all:
     .ci/run
 
-# What CI runs at night: 500 kills, hostile disks, the flood, the soak, the page in a browser, advisories, long fuzzing.
+# What CI runs at night; the head of the script lists it.
 nightly:
     .ci/nightly
 

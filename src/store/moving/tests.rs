@@ -1,6 +1,7 @@
 //! Copies between files, and between a file and a server, cut off after each step; what was in the one is in the other.
 
 mod newest;
+mod running;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -338,43 +339,6 @@ fn what_was_cut_off_is_not_written_over_by_another_outbox_in_the_place_of_the_fo
         assert!(copy(&from, &to).unwrap().is_empty(), "the end of it was missing alone");
         assert_eq!(run(&open(&to), picture).len(), before.len());
         std::fs::remove_file(&file).unwrap();
-    }
-}
-
-#[test]
-fn a_database_that_a_gateway_has_open_or_that_holds_something_is_left_alone() {
-    let mut places = Places::new();
-    for (from, to) in places.pairs() {
-        assert!(copy(&from, &to).unwrap_err().contains("there is no outbox"));
-        let store = open(&from);
-        run(&store, fill);
-        assert!(matches!(Copying::hold(&from, &to), Err(OpenError::InUse(_))), "{from}");
-        drop(store);
-        let other = open(&to);
-        assert!(matches!(Copying::hold(&from, &to), Err(OpenError::InUse(_))), "{to}");
-        drop(other);
-        let refused = copy(&from, &to).unwrap_err();
-        assert!(refused.contains("there is an outbox already"), "{refused}");
-        assert!(copy(&from, &from).is_err());
-        assert!(matches!(condition(&from), Condition::Usable { came_by: None, .. }));
-    }
-}
-
-#[test]
-fn no_gateway_begins_on_a_database_that_is_being_copied() {
-    let mut places = Places::new();
-    for (from, to) in places.pairs() {
-        filled(&from);
-        let copying = Copying::hold(&from, &to).map_err(|error| error.to_string()).unwrap();
-        for location in [&from, &to] {
-            match location.open(Arc::new(Unsealed)) {
-                Err(error) => assert!(matches!(error, OpenError::InUse(_)), "{error}"),
-                // It waits, as for a server that is away.
-                Ok(store) => assert!(format!("{:?}", store.trouble().unwrap()).contains("outbox copy")),
-            }
-        }
-        copying.run().unwrap();
-        assert!(open(&to).trouble().is_none());
     }
 }
 

@@ -51,7 +51,7 @@ impl group::Desk for Desk {
             commit = self.run(&mut group);
         }
         if let Err(failure) = &commit
-            && matches!(failure.kind, Kind::Lost | Kind::Unwritable | Kind::Held)
+            && matches!(failure.kind, Kind::Lost | Kind::Unwritable | Kind::Held | Kind::Closed)
         {
             self.site.health.unwritable(trouble_of(failure));
         }
@@ -186,7 +186,7 @@ impl Desk {
             OpenError::Failed(failure) => failure,
             OpenError::Refused(what) => {
                 let error = Error::new(Code::Storage, "the outbox is not open").for_operator(what);
-                Failure { kind: Kind::Unwritable, error }
+                Failure { kind: Kind::Closed, error }
             }
         })
     }
@@ -292,8 +292,8 @@ fn share(session: &mut Session) -> Result<(), Failure> {
     match rows.first().and_then(|row| row.try_get::<_, Option<bool>>(0).ok()).flatten() {
         Some(false) => {
             let error = Error::new(Code::Storage, "the outbox cannot be written");
-            let error = error.for_operator("`mosip-gateway outbox copy` copies its rows");
-            Err(Failure { kind: Kind::Unwritable, error })
+            let error = error.for_operator("`mosip-gateway outbox copy` copies its rows; wait for its end");
+            Err(Failure { kind: Kind::Closed, error })
         }
         _ => Ok(()),
     }
@@ -389,6 +389,7 @@ pub(super) fn trouble_of(failure: &Failure) -> Trouble {
         Kind::Lost => {
             "Start the database of outbox.url_file, or mend the way to it, its user and password, or outbox.ca_file. The gateway goes on by itself; what was accepted is kept."
         }
+        Kind::Closed => "Do what it says. What was accepted is kept.",
         _ => {
             "Let outbox.url_file name the primary, free its disk, or do what it says. The gateway goes on by itself; what was accepted is kept."
         }

@@ -48,6 +48,8 @@ pub(super) enum Kind {
     Unwritable,
     /// Another session holds what this one waits for no longer.
     Held,
+    /// The database is not this gateway's to work on, as the words of the failure say.
+    Closed,
     /// This statement is refused, and would be again.
     Refused,
 }
@@ -147,7 +149,7 @@ impl Session {
         self.clock = number("clock");
         match number("readable_by").map_or(Ok(()), schema::check_readable) {
             Ok(()) => Ok(()),
-            Err(what) => self.note(Err(Failure { kind: Kind::Unwritable, error: unwritable(&what) })),
+            Err(what) => self.note(Err(Failure { kind: Kind::Closed, error: unwritable(&what) })),
         }
     }
 

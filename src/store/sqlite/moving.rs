@@ -54,7 +54,13 @@ impl FileSide {
         let path = place::resolved(named);
         open::check_regular(&path)?;
         let mut files = Files::default();
-        files.take(&path)?;
+        files.take(&path).map_err(|error| match error {
+            OpenError::InUse(_) => store::OpenError::InUse(format!(
+                "{}: a gateway or another command has it open; stop it, or let it end",
+                path.display()
+            )),
+            error => error.into(),
+        })?;
         let mut side = Self { connection: None, unfinished: None, path, files };
         if make::is_missing(&side.path)? {
             return Ok(side);

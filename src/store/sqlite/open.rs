@@ -30,7 +30,7 @@ const STATEMENTS: usize = 128;
 #[non_exhaustive]
 pub(crate) enum OpenError {
     /// Another process owns it.
-    #[error("{}: another gateway is using this database; stop it, or give this one an outbox.path of its own", .0.display())]
+    #[error("{}: another gateway, or a command, is using this database; stop it, or give this gateway an outbox.path of its own", .0.display())]
     InUse(PathBuf),
     /// A file cannot be made, read or locked.
     #[error("{}", unusable(.0, .1))]
