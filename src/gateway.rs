@@ -226,7 +226,7 @@ impl Gateway {
                 Some(socket) => Server::adopt(listener.name, socket, &address, tls)?,
                 None => Server::bind(&address, tls).await?,
             };
-            let router = openapi::compared(router, &(listener.document)());
+            let router = openapi::compared(router, listener.document);
             listeners.push((listener, server, router));
         }
         // A listener that is not served, which a trouble says, stops no start with its socket.
