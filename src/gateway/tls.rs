@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::expiry::Told;
+use super::expiry::Written;
 use super::listeners::{self, Listener};
 use super::troubles::files;
 use super::trusted;
@@ -149,7 +149,7 @@ impl Watch {
         let Self { mut tls, keys, clock, mut asked, told } = self;
         let mut ticks = interval(every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut written = Told::default();
+        let mut written = Written::default();
         loop {
             let mut asking = tokio::select! {
                 _ = ticks.tick() => None,

@@ -56,7 +56,7 @@ impl Imported {
 }
 
 /// What becomes of a registration.
-enum Fate {
+enum Takeover {
     Taken,
     /// It is taken; no token confirms it, though record tokens do.
     WithoutToken,
@@ -83,13 +83,13 @@ impl Ledger {
             let mut imported = Imported::default();
             for one in &pending {
                 match book.take_over(one)? {
-                    Fate::Taken => imported.taken += 1,
-                    Fate::WithoutToken => {
+                    Takeover::Taken => imported.taken += 1,
+                    Takeover::WithoutToken => {
                         imported.taken += 1;
                         imported.without_token += 1;
                     }
-                    Fate::AlreadyHere => imported.already_here += 1,
-                    Fate::Unusable(why) => imported.unusable.push(UnusableRow::new(one.row, why)),
+                    Takeover::AlreadyHere => imported.already_here += 1,
+                    Takeover::Unusable(why) => imported.unusable.push(UnusableRow::new(one.row, why)),
                 }
             }
             Ok(imported)
@@ -102,16 +102,16 @@ impl Ledger {
 }
 
 impl Book<'_> {
-    fn take_over(&self, Pending { registration_id: id, subject, token, .. }: &Pending) -> Result<Fate> {
+    fn take_over(&self, Pending { registration_id: id, subject, token, .. }: &Pending) -> Result<Takeover> {
         if self.tx().is_taken(id)? {
             let number = self.correlated(id)?.and_then(|known| known.registration_number);
             let is_known = number.is_some() && number == subject.registration_number;
-            return Ok(if is_known { Fate::AlreadyHere } else { Fate::Unusable(Unusable::IdInUse) });
+            return Ok(if is_known { Takeover::AlreadyHere } else { Takeover::Unusable(Unusable::IdInUse) });
         }
         if let Some(event) = &subject.event_id
             && self.is_registered_here(event)?
         {
-            return Ok(Fate::Unusable(Unusable::Superseded));
+            return Ok(Takeover::Unusable(Unusable::Superseded));
         }
         self.correlate(id, subject)?;
         let keeps_tokens = self.rules.keeps_record_tokens();
@@ -124,7 +124,7 @@ impl Book<'_> {
             self.tx().expect(id, Some(self.now.saturating_add(to_millis(*within))))?;
         }
         let confirms = token.as_ref().is_some_and(|token| token.ends() > self.wall);
-        Ok(if keeps_tokens && !confirms { Fate::WithoutToken } else { Fate::Taken })
+        Ok(if keeps_tokens && !confirms { Takeover::WithoutToken } else { Takeover::Taken })
     }
 
     /// Whether a caller of the gateway has registered the record `event`: it is not only taken over.

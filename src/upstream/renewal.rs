@@ -1,4 +1,4 @@
-//! The roots of servers and the certificates that they are shown, looked at again while the gateway runs: validated, then swapped. A call
+//! The roots of servers and the certificates that are presented to them, looked at again while the gateway runs: validated, then swapped. A call
 //! that is under way ends on the connection that it has; every later one is made under what was swapped in.
 
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ use crate::tls_files::{self, Renewed, Roots};
 /// What the connections of a [`Client`] are made of.
 pub(crate) struct Renewal {
     trusted: Trusted,
-    shown: Vec<Shown>,
+    presented: Vec<Presented>,
     certificates: ClientCertificates,
     servers: watch::Sender<Arc<Servers<HttpConnector>>>,
 }
@@ -47,7 +47,7 @@ impl Trusted {
 }
 
 /// A certificate by which servers know the gateway.
-struct Shown {
+struct Presented {
     settings: ClientCertificate,
     pair: Renewed<CertifiedKey>,
 }
@@ -63,17 +63,17 @@ impl Renewal {
                 Renewed::begin(vec![file.clone()], |contents| Roots::of(file, contents.of(file)?)),
             ),
         };
-        let begin = |one: &ClientCertificate| Shown {
+        let begin = |one: &ClientCertificate| Presented {
             settings: one.clone(),
             pair: Renewed::begin(vec![one.cert.clone(), one.key.clone()], |contents| {
                 tls_files::pair(&one.cert, &one.key, contents)
             }),
         };
-        let shown = upstream.client.all.iter().map(begin).collect::<Vec<_>>();
-        let servers = servers(&trusted, &shown, &upstream.client)?;
+        let presented = upstream.client.all.iter().map(begin).collect::<Vec<_>>();
+        let servers = servers(&trusted, &presented, &upstream.client)?;
         let (servers, current) = watch::channel(Arc::new(servers));
         let client = Client::over(current, upstream);
-        Ok((Self { trusted, shown, certificates: upstream.client.clone(), servers }, client))
+        Ok((Self { trusted, presented, certificates: upstream.client.clone(), servers }, client))
     }
 
     /// Looks at the files, and swaps what can be made of those that have changed. The settings that hold what was swapped. A file system that
@@ -85,13 +85,13 @@ impl Renewal {
         {
             swapped.push(CA_FILE.to_owned());
         }
-        for Shown { settings, pair } in &mut self.shown {
+        for Presented { settings, pair } in &mut self.presented {
             if pair.look(|contents| tls_files::pair(&settings.cert, &settings.key, contents)) {
                 swapped.push(settings.setting());
             }
         }
         if !swapped.is_empty() {
-            self.servers.send_replace(Arc::new(servers(&self.trusted, &self.shown, &self.certificates)?));
+            self.servers.send_replace(Arc::new(servers(&self.trusted, &self.presented, &self.certificates)?));
         }
         Ok(swapped)
     }
@@ -102,13 +102,13 @@ impl Renewal {
             Trusted::File(_, roots) => refused(roots, CA_FILE, NO_ROOT),
             Trusted::Public | Trusted::Given(_) => None,
         };
-        let of_shown = self.shown.iter().filter_map(|Shown { settings, pair }| {
+        let of_presented = self.presented.iter().filter_map(|Presented { settings, pair }| {
             refused(pair, &settings.setting(), "no connection over TLS comes about for which it is set")
         });
-        of_roots.into_iter().chain(of_shown).collect()
+        of_roots.into_iter().chain(of_presented).collect()
     }
 
-    /// The certificates in use that are trusted or shown, with the setting that holds them; those of one setting together.
+    /// The certificates in use that are trusted or presented, with the setting that holds them; those of one setting together.
     pub(crate) fn certificates(&self) -> Vec<(String, &[CertificateDer<'static>])> {
         let trusted = match &self.trusted {
             Trusted::File(_, roots) => {
@@ -116,10 +116,10 @@ impl Renewal {
             }
             Trusted::Public | Trusted::Given(_) => None,
         };
-        let shown = self.shown.iter().filter_map(|Shown { settings, pair }| {
+        let presented = self.presented.iter().filter_map(|Presented { settings, pair }| {
             pair.made().ok().map(|pair| (settings.setting(), pair.cert.as_slice()))
         });
-        trusted.into_iter().chain(shown).collect()
+        trusted.into_iter().chain(presented).collect()
     }
 }
 
@@ -135,23 +135,23 @@ fn refused<T>(files: &Renewed<T>, setting: &str, so: &str) -> Option<Trouble> {
 /// The connections to all servers.
 fn servers(
     trusted: &Trusted,
-    shown: &[Shown],
+    presented: &[Presented],
     certificates: &ClientCertificates,
 ) -> Result<Servers<HttpConnector>> {
     let roots = trusted.roots();
     let lacks_roots = roots.is_none();
     let roots = roots.unwrap_or_else(|| Arc::new(RootCertStore::empty()));
-    let under = |shown: Option<&Shown>| -> Result<Connections<HttpConnector>> {
-        let pair = shown.map(|one| one.pair.made());
+    let under = |presented: Option<&Presented>| -> Result<Connections<HttpConnector>> {
+        let pair = presented.map(|one| one.pair.made());
         let unusable = pair.and_then(Result::err);
         let tls = roots::client_config(Arc::clone(&roots), pair.and_then(Result::ok).cloned())?;
         Ok(Connections {
             hyper: hyper_client(tls, tcp()),
-            setting: shown.map(|one| one.settings.setting().into()),
+            setting: presented.map(|one| one.settings.setting().into()),
             unusable: unusable.cloned().map(Arc::new),
         })
     };
-    let by_section: BTreeMap<_, _> = shown
+    let by_section: BTreeMap<_, _> = presented
         .iter()
         .map(|one| Ok((one.settings.section.as_str(), under(Some(one))?)))
         .collect::<Result<_>>()?;

@@ -32,7 +32,7 @@ pub(super) struct Beside {
     /// `None`: another gateway holds the subscriptions, as far as this one knows.
     hold: Mutex<Option<Hold>>,
     /// How everything stands, as the holder shows it.
-    shown: Mutex<Vec<ShownTopic>>,
+    shown: Mutex<Vec<TopicStanding>>,
     shown_refused: Mutex<Option<Refused>>,
     /// The requests that every gateway knows.
     requests: tokio::sync::Mutex<Requests>,
@@ -40,7 +40,7 @@ pub(super) struct Beside {
 
 /// How all subscriptions stand.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Shown {
+pub(super) struct HubStanding {
     pub(super) subscriptions: Vec<Subscription>,
     pub(super) refused: Option<Refused>,
 }
@@ -48,12 +48,12 @@ pub(super) struct Shown {
 /// The same, as it is kept for other gateways.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Kept {
-    topics: Vec<ShownTopic>,
+    topics: Vec<TopicStanding>,
     refused: Option<Refused>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct ShownTopic {
+struct TopicStanding {
     /// The setting under `websub.topics`.
     name: String,
     standing: Standing,
@@ -63,9 +63,9 @@ struct ShownTopic {
     refused: Option<Refused>,
 }
 
-impl Shown {
+impl HubStanding {
     fn kept(&self) -> Kept {
-        let topic = |of: &Subscription| ShownTopic {
+        let topic = |of: &Subscription| TopicStanding {
             name: of.name.to_owned(),
             standing: of.standing,
             since: of.since,
@@ -84,16 +84,16 @@ impl Beside {
     }
 
     /// How everything stands, as the holder shows it; topics of which it shows nothing as they stand in `ours`.
-    pub(super) fn shown(&self, ours: Shown) -> Shown {
+    pub(super) fn shown(&self, ours: HubStanding) -> HubStanding {
         let topics = locked(&self.shown);
         let shown = |ours: Subscription| {
             let Some(topic) = topics.iter().find(|topic| topic.name == ours.name) else { return ours };
-            let ShownTopic { standing, since, gap, refused, .. } = *topic;
+            let TopicStanding { standing, since, gap, refused, .. } = *topic;
             let refusal = topic.refusal.as_ref().map(Refusal::error);
             Subscription { name: ours.name, standing, since, refusal, gap, refused }
         };
         let subscriptions = ours.subscriptions.into_iter().map(shown).collect();
-        Shown { subscriptions, refused: *locked(&self.shown_refused) }
+        HubStanding { subscriptions, refused: *locked(&self.shown_refused) }
     }
 }
 
@@ -287,7 +287,7 @@ impl HubInner {
 
     /// A person looks after what may be missing, at a gateway that does not hold the subscriptions.
     pub(super) async fn settle_elsewhere(&self, beside: &Beside, topic: &str) -> Result<()> {
-        let Shown { subscriptions, refused } = beside.shown(self.state().shown());
+        let HubStanding { subscriptions, refused } = beside.shown(self.state().shown());
         let had_any = match topic {
             UNKNOWN => Some(refused.is_some()),
             _ => subscriptions

@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use self::beside::{Beside, Shown};
+use self::beside::{Beside, HubStanding};
 pub(crate) use self::doubts::{Cause, Gap};
 use self::kept::Noted;
 use self::state::{Due, State};
@@ -189,8 +189,8 @@ impl Hub {
     pub(crate) fn status(&self) -> Option<Status> {
         let host = self.0.host.clone()?;
         let state = self.0.state();
-        let Shown { subscriptions, refused } = match (&self.0.beside, &self.0.subscriber) {
-            (_, None) => Shown { subscriptions: Vec::new(), ..state.shown() },
+        let HubStanding { subscriptions, refused } = match (&self.0.beside, &self.0.subscriber) {
+            (_, None) => HubStanding { subscriptions: Vec::new(), ..state.shown() },
             (Some(beside), _) if !beside.holds() => beside.shown(state.shown()),
             _ => state.shown(),
         };

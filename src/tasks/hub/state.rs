@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::beside::Shown;
+use super::beside::HubStanding;
 use super::doubts::{Cause, Gap};
 use super::topic::{Denied, LONGEST_PAUSE, Topic};
 use super::word::{Word, code};
@@ -149,12 +149,12 @@ impl State {
     }
 
     /// How everything stands, for operators.
-    pub(super) fn shown(&self) -> Shown {
+    pub(super) fn shown(&self) -> HubStanding {
         let shown = |topic: &Topic| {
             let (gap, refused) = (topic.doubts.gap(), topic.refused);
             Subscription { gap, refused, ..topic.shown.clone() }
         };
-        Shown { subscriptions: self.topics.iter().map(shown).collect(), refused: self.refused }
+        HubStanding { subscriptions: self.topics.iter().map(shown).collect(), refused: self.refused }
     }
 
     /// The request about each topic, by its setting, that the hub may ask about, and until when.
