@@ -91,7 +91,7 @@ where
     tracing_subscriber::registry().with(lines.with_filter(level.into()))
 }
 
-/// Upper bounds of the buckets in which durations are counted, seconds: from an answer out of memory to a packet that MOSIP's mediator uploads.
+/// Upper bounds of the buckets in which durations are counted, seconds: from an answer out of memory to a packet that the MOSIP-side mediator uploads.
 pub(crate) const SECONDS: [f64; 10] = [0.001, 0.005, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0, 30.0, 90.0];
 
 /// The class of a status, in metrics.

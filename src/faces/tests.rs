@@ -39,7 +39,7 @@ use crate::store::{Queue, State};
 use crate::telemetry::Tracer;
 use crate::upstream::Client;
 
-/// A gateway whose only private key is kept by `keeper`, before a mediator of MOSIP's side that accepts and counts births.
+/// A gateway whose only private key is kept by `keeper`, before a MOSIP-side mediator that accepts and counts births.
 struct World {
     _dir: TempDir,
     keeper: Arc<Keeper>,

@@ -104,7 +104,7 @@ async fn opencrvs_key_is_fetched_and_fetched_again_when_it_has_changed() {
     assert_eq!((status(&gateway, Some(&caller_token())).await, published.count()), (200, 2));
 }
 
-/// MOSIP's mediator posts once, and drops the UINTOKEN on any refusal.
+/// The MOSIP-side mediator posts once, and drops the UINTOKEN on any refusal.
 #[tokio::test]
 async fn a_push_waits_for_a_key_that_has_not_come_yet() {
     let published = Published::start("<html>".to_owned()).await;

@@ -30,7 +30,7 @@ use crate::mosip::mediator::BIRTH_NID;
 /// The listener's name.
 pub(crate) const LISTENER: &str = "callback";
 
-/// How long a push waits for keys that have not come since the start, or that may be old. MOSIP's mediator posts once, and drops what is refused.
+/// How long a push waits for keys that have not come since the start, or that may be old. The MOSIP-side mediator posts once, and drops what is refused.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What the callback listener checks before it stores a body.

@@ -139,7 +139,7 @@ async fn an_unknown_key_is_undecided_while_the_keys_may_be_old_and_tells_a_stran
     assert_eq!(check(&callers, &unknown).await, Err(Code::CallerKeys), "they were fetched a moment ago");
     let forged = token("https://iam.example.org/auth", Some("issuer-1"), STRANGER);
     assert_eq!(check(&callers, &forged).await, Err(Code::Unauthorized), "the key that it names is known");
-    // Whoever comes late in the minute waits for its end: MOSIP's mediator posts once.
+    // Whoever comes late in the minute waits for its end: the MOSIP-side mediator posts once.
     tokio::time::advance(Duration::from_mins(1).saturating_sub(PATIENCE) + Duration::from_secs(1)).await;
     assert_eq!(check(&callers, &forged).now_or_never(), Some(Err(Code::Unauthorized)), "it does not wait");
     assert_eq!(check(&callers, &unknown).await, Err(Code::Unauthorized), "the keys were fetched again");

@@ -111,7 +111,7 @@ pub(super) async fn await_the_moment(
     None
 }
 
-/// Posts that MOSIP's mediator took, repeats among them.
+/// Posts that the MOSIP-side mediator took, repeats among them.
 pub(super) fn posts(record: &Record) -> u64 {
     record.accepted.iter().map(|accepted| accepted.count + accepted.repeats).sum()
 }

@@ -1,4 +1,4 @@
-//! Another ID system, to which every event goes beside MOSIP's mediator. It is down half the time, which must hold up nobody else.
+//! Another ID system, to which every event goes beside the MOSIP-side mediator. It is down half the time, which must hold up nobody else.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -191,7 +191,7 @@ fn issued(topic: &str) -> Value {
     })
 }
 
-/// What MOSIP's mediator seals in a push.
+/// What the MOSIP-side mediator seals in a push.
 fn push() -> Value {
     json!({"uinToken": "2601234567", "opencrvsBRN": "2026BPUSH01"})
 }

@@ -13,7 +13,7 @@ use crate::support::mediator::{Mediator, Reserved};
 use crate::support::process;
 use crate::support::seeder::leila;
 
-/// The code of MOSIP's mediator after which an event waits for a person.
+/// The code of the MOSIP-side mediator after which an event waits for a person.
 const PARKS: &str = "IDA-MLC-002";
 
 fn said(output: &Output) -> String {

@@ -15,7 +15,7 @@ pub(crate) struct Push {
 }
 
 impl Push {
-    /// What MOSIP's mediator posts to `/birthReceiveNid`, with a UINTOKEN of its own.
+    /// What the MOSIP-side mediator posts to `/birthReceiveNid`, with a UINTOKEN of its own.
     pub(crate) fn new(uin_token: &str) -> Self {
         Self::signed_by(&private_key("keys.example/simulator/mosip-priv.key"), uin_token)
     }
