@@ -3,7 +3,7 @@
 use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::OpenError;
 use crate::place::{self, beside};
@@ -16,8 +16,23 @@ pub(super) struct Files {
     /// closing any descriptor of the file ends SQLite's own locks.
     database: Option<Locked>,
     lock: Option<Locked>,
+    /// The lock file, where this process made it and has found no database of ours beside it yet.
+    made: Option<PathBuf>,
     log: Option<Id>,
 }
+
+impl Drop for Files {
+    /// What was made for nothing goes, while it is still locked.
+    fn drop(&mut self) {
+        if let Some(made) = &self.made {
+            // One that stays is no harm.
+            let _ = std::fs::remove_file(made);
+        }
+    }
+}
+
+/// How often a lock file is opened that others, who were refused, remove meanwhile.
+const TRIES: usize = 8;
 
 /// A file that is locked as long as this lives.
 struct Locked {
@@ -47,13 +62,27 @@ impl Files {
             return Ok(());
         }
         let name = beside(path, ".lock");
-        let opened = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&name);
-        match opened {
-            Ok(file) => self.lock = Some(locked(file, path)?),
-            Err(error) if place::is_full(&error) && self.database.is_some() => {}
-            Err(error) => return Err(OpenError::of_io(&name, error)),
+        for _ in 0..TRIES {
+            match lock_file(&name) {
+                Ok((file, is_new)) => {
+                    let lock = locked(file, path)?;
+                    if id_at(&name).is_ok_and(|there| there == lock.id) {
+                        self.lock = Some(lock);
+                        self.made = is_new.then_some(name);
+                        return Ok(());
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::NotFound && place::folder(&name).is_dir() => {}
+                Err(error) if place::is_full(&error) && self.database.is_some() => return Ok(()),
+                Err(error) => return Err(OpenError::of_io(&name, error)),
+            }
         }
-        Ok(())
+        Err(OpenError::InUse(path.to_owned()))
+    }
+
+    /// The lock file stays from now on: a database of ours is beside it.
+    pub(super) fn keep_lock(&mut self) {
+        self.made = None;
     }
 
     /// Locks the database, where there is one and it is not locked yet.
@@ -120,6 +149,16 @@ impl Files {
 impl Id {
     fn of(file: &Metadata) -> Self {
         Self { device: file.dev(), inode: file.ino(), is_linked: file.nlink() > 0 }
+    }
+}
+
+/// The lock file `name`, and whether it was made just now.
+fn lock_file(name: &Path) -> io::Result<(File, bool)> {
+    let mut open = OpenOptions::new();
+    open.write(true).mode(0o600);
+    match open.clone().create_new(true).open(name) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => open.open(name).map(|file| (file, false)),
+        made => made.map(|file| (file, true)),
     }
 }
 

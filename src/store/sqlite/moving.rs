@@ -18,6 +18,9 @@ use crate::store::{self, Seq};
 /// Pages that SQLite keeps in memory while it writes the index of names, which lie anywhere in it: 64 MiB.
 const CACHE_KIB: i64 = -(64 << 10);
 
+/// Behind the name of a file that is being written. No person gives a file of theirs this name, which would be overwritten.
+pub(super) const UNFINISHED: &str = ".unfinished-copy";
+
 /// Why a database is out of use, if it is.
 pub(super) fn mark(connection: &Connection) -> rusqlite::Result<Option<Mark>> {
     let application: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
@@ -73,6 +76,7 @@ impl FileSide {
         if mark(&connection).map_err(|error| side.failed(&error))?.is_none() {
             side.check(&connection, &log)?;
         }
+        side.files.keep_lock();
         side.connection = Some(connection);
         Ok(side)
     }
@@ -223,7 +227,7 @@ impl Side for FileSide {
 
     fn make(&mut self, mark: &Mark) -> Result<(), store::OpenError> {
         self.close()?;
-        let unfinished = beside(&self.path, ".copy");
+        let unfinished = beside(&self.path, UNFINISHED);
         make::remove(&beside(&unfinished, "-journal"))?;
         place::private(&unfinished).map_err(|error| OpenError::of_io(&unfinished, error))?;
         self.unfinished = Some(unfinished.clone());
@@ -311,6 +315,7 @@ impl Side for FileSide {
         };
         named.map_err(|error| OpenError::of_io(&self.path, error))?;
         self.unfinished = None;
+        self.files.keep_lock();
         self.files.take_database(&self.path)?;
         self.connection = Some(self.connect()?);
         Ok(())

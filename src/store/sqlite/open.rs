@@ -30,13 +30,13 @@ const STATEMENTS: usize = 128;
 #[non_exhaustive]
 pub(crate) enum OpenError {
     /// Another process owns it.
-    #[error("{}: another gateway, or a command, is using this database; stop it, or give this gateway an outbox.path of its own", .0.display())]
+    #[error("{}: a gateway, or a command such as `outbox copy`, has this database open, under this name or another one; stop it, or name another database", .0.display())]
     InUse(PathBuf),
     /// A file cannot be made, read or locked.
     #[error("{}", unusable(.0, .1))]
     Io(PathBuf, io::Error),
     /// A folder, a pipe or a device in the place of the database, or of a file that belongs to it.
-    #[error("{}: this is no regular file; move it away, or name another outbox.path", .0.display())]
+    #[error("{}: this is no regular file; move it away, or name another file", .0.display())]
     NotRegular(PathBuf),
     /// The disk is full. The gateway starts all the same and goes on once there is room.
     #[error("{}: the disk is full; free space on it", .0.display())]
@@ -56,7 +56,7 @@ pub(crate) enum OpenError {
     #[error("{}: the database is missing, and its log ({}-wal) is there; restore the database beside it, or move the log away with `mosip-gateway outbox set-aside`", .0.display(), .0.display())]
     LogAlone(PathBuf),
     /// It is not a database of a gateway.
-    #[error("{}: this is not an outbox of a gateway; name another outbox.path, or restore the file", .0.display())]
+    #[error("{}: this is not an outbox of a gateway; name another file, or restore this one", .0.display())]
     NotOurs(PathBuf),
     /// Its rows were moved, or are being moved to it.
     #[error("{}: {what}", .file.display())]
@@ -120,13 +120,16 @@ impl OpenError {
 fn unusable(file: &Path, error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => format!(
-            "{}: the folder {} is missing; make it and give it to the user that the gateway runs as, or name another outbox.path",
+            "{}: the folder {} is missing; make it and give it to the user that the gateway runs as, or name another file",
             file.display(),
             place::folder(file).display()
         ),
         _ => {
             let kind = regular::reason(error);
-            format!("{}: {kind}; make the folder of outbox.path writable for the gateway", file.display())
+            format!(
+                "{}: {kind}; let the user that the gateway runs as read and write there, and run this as that user",
+                file.display()
+            )
         }
     }
 }
@@ -151,6 +154,7 @@ pub(super) fn establish(site: &Site) -> Result<Session, OpenError> {
     prepare(&session, path, &*site.owner, version)?;
     begin_log(&session).map_err(|error| refused(path, &error))?;
     site.files().know(path)?;
+    site.files().keep_lock();
     Ok(session)
 }
 

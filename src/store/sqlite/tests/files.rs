@@ -1,6 +1,9 @@
 //! The files under a running gateway, an interrupted first start, and a log that was altered.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::*;
+use crate::store::Location;
 
 impl Home {
     /// Where each piece is.
@@ -112,6 +115,47 @@ async fn a_second_process_is_refused_even_where_the_lock_file_was_removed() {
     // The attempt has not ended the locks that SQLite holds.
     store.resume().await.unwrap();
     accept(&store, "c2").await;
+}
+
+#[tokio::test]
+async fn a_lock_file_that_was_made_for_nothing_goes_and_one_beside_a_database_stays() {
+    let home = Home::new();
+    let hold = || Location::in_file(home.file("")).hold().map(drop);
+    hold().map_err(|error| error.to_string()).unwrap();
+    assert!(!home.file(".lock").exists(), "there is no database");
+    fs::write(home.file(""), b"this is a text file and no database at all").unwrap();
+    for refused in [home.refused().to_string(), hold().unwrap_err().to_string()] {
+        assert!(refused.contains("name another file, or restore"), "{refused}");
+        assert!(!home.file(".lock").exists(), "it belongs to no outbox");
+    }
+    fs::write(home.file(".lock"), "").unwrap();
+    assert!(hold().is_err());
+    assert!(home.file(".lock").exists(), "it was there before");
+    fs::remove_file(home.file("")).unwrap();
+    fs::remove_file(home.file(".lock")).unwrap();
+    drop(home.open());
+    assert!(home.file(".lock").exists());
+    hold().map_err(|error| error.to_string()).unwrap();
+    assert!(home.file(".lock").exists());
+}
+
+#[test]
+fn of_those_who_make_and_remove_a_lock_file_one_at_a_time_holds_it() {
+    let home = Home::new();
+    let holders = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..500 {
+                    let Ok(held) = Location::in_file(home.file("")).hold() else { continue };
+                    assert_eq!(holders.fetch_add(1, Ordering::SeqCst), 0, "another one holds it, too");
+                    std::thread::yield_now();
+                    holders.fetch_sub(1, Ordering::SeqCst);
+                    drop(held);
+                }
+            });
+        }
+    });
 }
 
 #[tokio::test]

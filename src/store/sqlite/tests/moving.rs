@@ -6,7 +6,7 @@ use super::*;
 use crate::store::Location;
 use crate::store::moving::tests::columns;
 use crate::store::moving::{Copying, Side};
-use crate::store::sqlite::moving::FileSide;
+use crate::store::sqlite::moving::{FileSide, UNFINISHED};
 use crate::store::sqlite::schema;
 
 /// What does not move: it follows from what does.
@@ -84,20 +84,23 @@ async fn what_is_out_of_use_is_no_outbox_for_a_gateway_of_any_version_and_is_mov
 }
 
 #[tokio::test]
-async fn a_copy_is_read_by_its_owner_alone_and_leaves_no_other_file() {
+async fn a_copy_is_read_by_its_owner_alone_leaves_no_other_file_and_takes_none_of_a_person_for_its_own() {
     let home = Home::new();
     let store = home.open();
     accept(&store, "c1").await;
     drop(store);
     let to = Home::new();
     // As a process that was killed leaves it.
-    fs::write(to.file(".copy"), "half").unwrap();
+    fs::write(to.file(UNFINISHED), "half").unwrap();
+    for of_a_person in [".copy", ".new"] {
+        fs::write(to.file(of_a_person), "kept").unwrap();
+    }
     let copying = Copying::hold(&Location::in_file(home.file("")), &Location::in_file(to.file("")));
     copying.and_then(Copying::run).map_err(|error| error.to_string()).unwrap();
     assert_eq!(fs::metadata(to.file("")).unwrap().permissions().mode() & 0o777, 0o600);
     let mut left: Vec<_> = fs::read_dir(to.0.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
     left.sort();
-    assert_eq!(left, ["outbox.db", "outbox.db.lock"]);
+    assert_eq!(left, ["outbox.db", "outbox.db.copy", "outbox.db.lock", "outbox.db.new"]);
     let mut side = hold(&to).unwrap();
     assert_eq!(side.counters().unwrap().last.first(), Some(&1));
 }
