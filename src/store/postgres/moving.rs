@@ -242,7 +242,7 @@ impl Side for ServerSide {
     fn make(&mut self, mark: &Mark) -> Result<(), store::OpenError> {
         if self.site.acknowledged.all().iter().any(|(_, commits)| *commits > 0) {
             return self.refused(
-                "outbox.state_file remembers commits of a database that is not made yet, and its gateway would miss them there; move the state files of all gateways away, and run the same command again",
+                "outbox.state_file remembers commits of another database, or of a former one, and a gateway would miss them here; move the state files of all gateways away, and run the same command again",
             );
         }
         self.begin_with("BEGIN")?;

@@ -56,7 +56,7 @@ pub(super) fn check_server(session: &mut Session, site: &Site) -> Result<(), Ope
     if text(1).as_deref() != Some("UTF8") {
         let encoding = text(1).unwrap_or_default();
         return Err(site.refused(format!(
-            "the encoding of the database is {encoding}, which cannot hold every name; make one with ENCODING 'UTF8', and name it in outbox.url_file"
+            "the encoding of the database is {encoding}, which cannot hold every name; make one with ENCODING 'UTF8', and name that one"
         )));
     }
     if text(2).as_deref() != Some("off") {
@@ -99,7 +99,7 @@ pub(super) fn found(session: &mut Session, site: &Site) -> Result<Place, OpenErr
         Some((Some(0), Some(0))) => return Ok(Place::Empty),
         Some((Some(0), _)) => {
             return Err(site.refused(
-                "another program has its tables here; make a database or a schema for the outbox alone, and name it in outbox.url_file".to_owned(),
+                "another program has its tables here; make a database or a schema for the outbox alone, and name that one".to_owned(),
             ));
         }
         _ => {}

@@ -75,7 +75,11 @@ async fn a_gateway_whose_connection_came_back_takes_nothing_once_its_database_is
     });
     home.sql("UPDATE mosip_gateway SET readable_by=9223372036854775807");
     home.cut();
-    assert_eq!(store.take(Vec::new(), count).await.unwrap_err().code(), Code::Storage);
+    let refused = store.take(Vec::new(), count).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Storage);
+    let trouble = store.trouble().unwrap();
+    assert!(trouble.detail().contains("out of use"), "{trouble:?}");
+    assert!(trouble.advice().contains("start the gateway again"), "nothing goes on by itself: {trouble:?}");
     assert_eq!(home.number("SELECT value FROM meta WHERE name='n'"), 1);
     let location = home.location();
     let looked = location.heads(4).unwrap_err();
