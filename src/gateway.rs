@@ -134,7 +134,8 @@ impl Gateway {
         let calls = client.meters().clone();
         let policy = Policy { danger_accept_unsigned: config.envelope.danger_accept_unsigned };
         let ledger = Ledger::open(config.outbox, config.quarantine, clock.clone()).map_err(|error| {
-            Error::new(Code::Storage, error.to_string()).advise("Start again after that.")
+            Error::new(Code::Storage, error.to_string())
+                .advise("Then start again. `[outbox]` of the configuration names the database.")
         })?;
         ledger.acknowledge_within(config.listen.request_deadline);
         let websub = &config.destinations.hub;

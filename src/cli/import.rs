@@ -60,7 +60,9 @@ impl Import {
         let foreign = Foreign::open(file, &TABLE, &place::beside(database, ".import"))?;
         let imported = match Ledger::open(config.outbox.clone(), config.quarantine.clone(), Clock::system()) {
             Ok(ledger) => into_outbox(&foreign, &ledger, &config),
-            Err(OpenError::InUse(_)) => self.through_gateway(&foreign, &config),
+            Err(OpenError::InUse(held)) => {
+                self.through_gateway(&foreign, &config).map_err(|failure| failure.of_holder(&held))
+            }
             Err(error) => Err(Failure::Unfit(error.to_string())),
         }?;
         if self.asking.json {

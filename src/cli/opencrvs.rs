@@ -85,7 +85,9 @@ impl Opencrvs {
         match Ledger::open(config.outbox.clone(), config.quarantine.clone(), Clock::system()) {
             // Alone, every secret is needed.
             Ok(ledger) => outcome::block_on(self.alone(self.asking.config.load()?, ledger))?,
-            Err(OpenError::InUse(_)) => self.on_running_gateway(&config),
+            Err(OpenError::InUse(held)) => {
+                self.on_running_gateway(&config).map_err(|failure| failure.of_holder(&held))
+            }
             Err(error) => Err(Failure::Unfit(error.to_string())),
         }
     }

@@ -147,7 +147,9 @@ impl Outbox {
         }
         match Ledger::open(config.outbox.clone(), config.quarantine.clone(), Clock::system()) {
             Ok(ledger) => outcome::block_on(self.command.on_file(&ledger))?,
-            Err(OpenError::InUse(_)) => self.on_running_gateway(&config),
+            Err(OpenError::InUse(held)) => {
+                self.on_running_gateway(&config).map_err(|failure| failure.of_holder(&held))
+            }
             Err(error) => Err(Failure::Unfit(error.to_string())),
         }
     }

@@ -53,6 +53,14 @@ impl Failure {
         Self::Environment(format!("{error}; start the gateway, or name its configuration with --config"))
     }
 
+    /// For [`Result::map_err`] where `held` says that the database is in use: a gateway that does not answer may not be what has it.
+    pub(super) fn of_holder(self, held: &str) -> Self {
+        match self {
+            Self::Environment(error) => Self::Environment(format!("{held} (no gateway answers: {error})")),
+            answered => answered,
+        }
+    }
+
     /// What a gateway refuses with.
     pub(super) fn of_gateway(answer: &Reply) -> Self {
         let problem: Value = serde_json::from_slice(&answer.body).unwrap_or_default();

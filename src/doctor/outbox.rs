@@ -7,9 +7,9 @@ use rustix::fs::{Access, AtFlags, CWD};
 use rustix::io::Errno;
 
 use super::Finding;
-use crate::ledger::missing_keys;
 use crate::ledger::settings::Outbox;
 use crate::ledger::vault::{KEY_HEAD_LEN, KeyTag, Vault, VaultError};
+use crate::ledger::{missing_keys, values_are};
 use crate::store::{Head, Location};
 use crate::{place, regular};
 
@@ -109,10 +109,7 @@ fn fit(location: &Location, vault: &Vault, stored: &[Head]) -> Finding {
     if missing.is_empty() {
         return Finding::ok("outbox.key_file", "holds every key that the database is sealed under");
     }
-    let values = match missing.values().sum() {
-        1_u64 => "1 value is".to_owned(),
-        values => format!("{values} values are"),
-    };
+    let values = values_are(missing.values().sum());
     let keys: Vec<_> = missing.keys().map(KeyTag::to_string).collect();
     Finding::fail(
         location,

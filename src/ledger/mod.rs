@@ -72,7 +72,7 @@ pub(crate) use self::moving::copy;
 pub(crate) use self::operator::{Filter, Group, Page, PageView, Tally};
 pub(crate) use self::overview::{Attempt, Failing};
 pub(crate) use self::pushes::{Novelty, QuarantineCount, Quarantined, Received, Sender, WEBHOOK};
-pub(crate) use self::rekey::{Rekeyed, missing_keys};
+pub(crate) use self::rekey::{Rekeyed, missing_keys, values_are};
 pub(crate) use self::shared_hub::HubRequest;
 pub(crate) use self::shares::KnownShare;
 pub(crate) use self::subscriptions::WebhookTopic;

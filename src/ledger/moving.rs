@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::rekey::missing_keys;
+use super::rekey::{missing_keys, values_are};
 use super::vault::{KEY_HEAD_LEN, Vault};
 use crate::store::{Copying, Head, Location, OpenError};
 
@@ -30,7 +30,7 @@ pub(crate) fn copy(from: &Location, to: &Location, key_file: &Path) -> Result<Mo
 fn check_keys(from: &Location, key_file: &Path) -> Result<(), OpenError> {
     let refused = |what: String| OpenError::Refused(what);
     let vault = Vault::load(key_file).map_err(|error| {
-        refused(format!("{error}; let outbox.key_file name a copy of the key file that {from} has"))
+        refused(format!("{error}; let outbox.key_file name a copy of the key file that {from} has, which the user of this command can read"))
     })?;
     let heads = from
         .heads(KEY_HEAD_LEN)
@@ -39,8 +39,9 @@ fn check_keys(from: &Location, key_file: &Path) -> Result<(), OpenError> {
     match missing_keys(&vault, values).first_key_value() {
         None => Ok(()),
         Some((tag, values)) => Err(refused(format!(
-            "{}: it does not hold key {tag}, under which {values} values of {from} are sealed; add the line of that key, or let outbox.key_file name the file that has it",
-            key_file.display()
+            "{}: it does not hold key {tag}, under which {} sealed in {from}; add the line of that key, or let outbox.key_file name the file that has it",
+            key_file.display(),
+            values_are(*values)
         ))),
     }
 }

@@ -38,6 +38,11 @@ pub(crate) fn missing_keys<'v>(
     missing
 }
 
+/// `1 value is`, `2 values are`, as the beginning of a sentence.
+pub(crate) fn values_are(count: u64) -> String {
+    if count == 1 { "1 value is".to_owned() } else { format!("{count} values are") }
+}
+
 impl Ledger {
     /// Reads `outbox.key_file` anew and seals every row, and the identity key, under its first key; nothing under a former key is left in
     /// what the database keeps. [`Code::Storage`], and nothing has changed, unless the file holds every key that anything is sealed under.
@@ -149,11 +154,8 @@ impl Book<'_> {
 fn refused(missing: &BTreeMap<KeyTag, u64>) -> Error {
     let keys: Vec<_> = missing
         .iter()
-        .map(|(tag, values)| {
-            let values = if *values == 1 { "1 value is".to_owned() } else { format!("{values} values are") };
-            format!("key {tag}, under which {values} sealed")
-        })
+        .map(|(tag, values)| format!("key {tag}, under which {} sealed", values_are(*values)))
         .collect();
     Error::new(Code::Storage, format!("outbox.key_file does not hold {}", keys.join(", nor ")))
-        .advise("Nothing was changed. Put the line of each missing key back into outbox.key_file, below the new one, and run rekey again; take it out once rekey has succeeded.")
+        .advise("Nothing was changed. Put the line of each missing key back into outbox.key_file, below the new one, and run rekey again; take it out once rekey has succeeded and called no value unreadable.")
 }

@@ -1,6 +1,7 @@
 //! Where the database of a gateway is: one backend of the list, as `[outbox]` names it.
 
 use std::fmt;
+use std::io;
 use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
@@ -52,6 +53,16 @@ impl Location {
         match regular::read_bounded(argument, LONGEST_URL) {
             Ok(content) if postgres::is_url(&content) => {
                 self.on_server(content.trim_ascii()).map_err(refused)
+            }
+            // It may hold a URL as well as rows. What is missing, large or no regular file is no file with a URL.
+            Err(error)
+                if !matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::FileTooLarge | io::ErrorKind::InvalidInput
+                ) =>
+            {
+                let reason = regular::reason(&error);
+                Err(refused(format!("{reason}; name a file that the user who runs this command can read")))
             }
             _ => {
                 let path = std::path::absolute(argument);
@@ -117,6 +128,8 @@ mod tests {
         for name in ["outbox.db", "not-there.db"] {
             assert_eq!(named(&file(name)).unwrap(), file(name).display().to_string());
         }
+        let refused = named(&file("url/child")).unwrap_err();
+        assert!(refused.contains("a part of its path is no folder; name a file"), "{refused}");
         let refused = named(&file("away")).unwrap_err();
         assert!(refused.contains("TLS") && refused.contains("away"), "{refused}");
         let shown = named(Path::new("postgresql://gateway:hidden@127.0.0.1/outbox")).unwrap_err();

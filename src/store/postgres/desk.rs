@@ -389,7 +389,7 @@ pub(super) fn trouble_of(failure: &Failure) -> Trouble {
         Kind::Lost => {
             "Start the database of outbox.url_file, or mend the way to it, its user and password, or outbox.ca_file. The gateway goes on by itself; what was accepted is kept."
         }
-        Kind::Closed => "Do what it says. What was accepted is kept.",
+        Kind::Closed => "Do what it says, and start the gateway again. What was accepted is kept.",
         _ => {
             "Let outbox.url_file name the primary, free its disk, or do what it says. The gateway goes on by itself; what was accepted is kept."
         }
