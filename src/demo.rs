@@ -5,6 +5,7 @@
 
 mod credentials;
 mod esignet;
+mod guard;
 mod opencrvs;
 pub mod postgres;
 pub mod replicas;

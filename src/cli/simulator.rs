@@ -84,6 +84,9 @@ pub(super) fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     Ok(std::mem::take(&mut *input::read(Some(file))?))
 }
 
+/// Names a database for `demo --replicas`.
+const POSTGRES: &str = "MOSIP_GATEWAY_DEMO_POSTGRES";
+
 /// Arguments of `demo`.
 #[derive(Args)]
 pub(super) struct Demo {
@@ -107,8 +110,9 @@ pub(super) struct Demo {
     /// --postgres names.
     #[arg(long, conflicts_with_all = ["ida", "credentials", "esignet", "opencrvs", "systems"])]
     replicas: bool,
-    /// The URL of a database on this machine for --replicas, which makes a schema of its own there, and removes it.
-    #[arg(long, value_name = "URL", env = "MOSIP_GATEWAY_DEMO_POSTGRES", hide_env_values = true)]
+    /// The URL of a database on this machine for --replicas, which makes a schema of its own there, and removes it; else the variable
+    /// MOSIP_GATEWAY_DEMO_POSTGRES names it.
+    #[arg(long, value_name = "URL", requires = "replicas")]
     postgres: Option<String>,
 }
 
@@ -139,10 +143,12 @@ impl Demo {
     }
 
     fn server(&self) -> Result<Server, Failure> {
-        if let Some(url) = &self.postgres {
-            return Ok(Server::Named(url.clone()));
+        // Not of clap's, for which a variable that is set says that the scene is asked for.
+        let named = self.postgres.clone().or_else(|| std::env::var(POSTGRES).ok());
+        if let Some(url) = named {
+            return Ok(Server::Named(url));
         }
-        let missing = "no PostgreSQL of Debian's packages is installed; install the package `postgresql`, or name a database by --postgres or MOSIP_GATEWAY_DEMO_POSTGRES";
-        postgres::installed().map(Server::Started).ok_or_else(|| Failure::Environment(missing.to_owned()))
+        const MISSING: &str = "no PostgreSQL of Debian's packages is installed; install the package `postgresql`, or name a database by --postgres or MOSIP_GATEWAY_DEMO_POSTGRES";
+        postgres::installed().map(Server::Started).ok_or_else(|| Failure::Environment(MISSING.to_owned()))
     }
 }

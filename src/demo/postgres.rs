@@ -1,5 +1,6 @@
 //! A PostgreSQL server in a folder, of Debian's packages: for the demo of two gateways, and for tests that break one.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -97,6 +98,13 @@ impl Cluster {
     /// Has a standby take writes.
     pub fn promote(&self) -> Result<()> {
         self.run(self.command("pg_ctl").arg("-D").arg(self.data()).args(["-w", "promote"]))
+    }
+
+    /// The words of the command that stops it at once.
+    pub(super) fn stopping(&self) -> Vec<OsString> {
+        let mut stop = self.command("pg_ctl");
+        stop.arg("-D").arg(self.data()).args(["-w", "-m", "immediate", "stop"]);
+        std::iter::once(stop.get_program()).chain(stop.get_args()).map(OsString::from).collect()
     }
 
     /// SIGKILL to the process that all of it hangs on.

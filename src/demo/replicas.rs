@@ -1,7 +1,9 @@
 //! The scene of two gateways, each a process of its own, over one database on PostgreSQL. One is killed while it has a call under way.
 
 use std::collections::BTreeSet;
+use std::fs::Permissions;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
@@ -10,6 +12,7 @@ use http::Method;
 use tokio::time::timeout;
 use tokio_postgres::NoTls;
 
+use super::guard::Guard;
 use super::postgres::Cluster;
 use super::{
     BIRTH, PATIENCE, SECRETS, TemporaryFolder, call, config, demo_error, ensure, filled, free_address,
@@ -42,10 +45,13 @@ pub async fn run(
     match server {
         Server::Started(bin) => {
             let cluster = cluster(bin, &folder.0).await?;
+            let _guard = Guard::over(&folder.0, cluster.stopping());
+            cluster.start()?;
             print_step(out, 1, "PostgreSQL", "a server of its own".to_owned())?;
             play_until(stop, &cluster.url(), &folder.0, out).await
         }
         Server::Named(url) => {
+            let _guard = Guard::over(&folder.0, Vec::new());
             let schema = Schema::make(url).await?;
             print_step(out, 1, "PostgreSQL", "the one that was named".to_owned())?;
             let played = play_until(stop, &schema.url(), &folder.0, out).await;
@@ -118,13 +124,13 @@ async fn play(url: &str, folder: &Path, out: &mut (impl Write + Send)) -> Result
     Ok(())
 }
 
-async fn cluster(bin: &Path, folder: &Path) -> Result<Cluster> {
+async fn cluster(bin: &Path, demo: &Path) -> Result<Cluster> {
     let address: std::net::SocketAddr = free_address().await?.parse().map_err(demo_error)?;
-    let folder = folder.join("postgres");
+    let folder = demo.join("postgres");
     std::fs::create_dir(&folder).map_err(demo_error)?;
-    let cluster = Cluster::make(bin, &folder, address.port(), &[])?;
-    cluster.start()?;
-    Ok(cluster)
+    // The server may run as another user, who has to get there, whatever the umask is.
+    std::fs::set_permissions(demo, Permissions::from_mode(0o711)).map_err(demo_error)?;
+    Cluster::make(bin, &folder, address.port(), &[])
 }
 
 /// A schema for this run in a database that somebody named.
@@ -190,6 +196,11 @@ impl Process {
         Client::new(&config(&text, folder)?.upstream)
     }
 
+    /// Where the number of its process is, for the [`Guard`].
+    fn number(&self) -> PathBuf {
+        self.config.with_extension("pid")
+    }
+
     fn log(&self) -> PathBuf {
         self.config.with_extension("log")
     }
@@ -204,13 +215,15 @@ impl Process {
     fn start(&mut self) -> Result<()> {
         let mut command = self.command(&["serve", "--allow-example-keys"])?;
         let log = std::fs::File::create(self.log()).map_err(demo_error)?;
-        let child = command.stdout(Stdio::null()).stderr(log).spawn();
-        self.child = Some(child.map_err(demo_error)?);
-        Ok(())
+        let child = command.stdout(Stdio::null()).stderr(log).spawn().map_err(demo_error)?;
+        let number = child.id().to_string();
+        self.child = Some(child);
+        std::fs::write(self.number(), number).map_err(demo_error)
     }
 
     fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
+            let _ = std::fs::remove_file(self.number());
             // One that has ended is not there to be killed.
             let _ = child.kill();
             let _ = child.wait();

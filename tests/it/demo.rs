@@ -1,10 +1,16 @@
 //! The demo's path, as the README's first command runs it, and the simulator by itself.
 
+use std::fs::Permissions;
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use mosip_gateway::demo::{Scene, postgres, run};
+
+use crate::support::patience;
+use crate::support::process::PROGRAM;
 
 #[tokio::test]
 async fn a_birth_goes_out_sealed_and_its_answer_comes_back_verified() {
@@ -107,6 +113,48 @@ fn of_two_gateways_one_is_killed_and_nothing_is_lost() {
     assert!(shown.status.success(), "{text}{}", String::from_utf8_lossy(&shown.stderr));
     let last = text.lines().last().unwrap();
     assert!(last.contains("MOSIP accepted") && last.contains("all 8, each once"), "{text}");
+}
+
+#[tokio::test]
+async fn a_demo_that_is_killed_leaves_no_server_no_gateway_and_no_file_behind() {
+    if postgres::installed().is_none() {
+        eprintln!("skipped: no PostgreSQL of Debian's packages is installed");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    // The server has a user of its own, where this one is root.
+    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    // As after the `umask 077` of docs/operator.md.
+    let mut killed = Command::new("sh");
+    killed.args(["-c", "umask 077; exec \"$0\" demo --replicas", PROGRAM]).env("TMPDIR", folder.path());
+    killed.current_dir(env!("CARGO_MANIFEST_DIR")).env_remove("MOSIP_GATEWAY_DEMO_POSTGRES");
+    let mut killed = killed.stdout(Stdio::piped()).spawn().unwrap();
+    let said = BufReader::new(killed.stdout.take().unwrap()).lines();
+    let is_ready = said.map_while(Result::ok).any(|line| line.contains("one gateway"));
+    assert!(is_ready, "the server and a gateway run");
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    patience::until("the end of all that it started", async || {
+        let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+        let running = running_over(folder.path());
+        if left.is_empty() && running.is_empty() { Ok(()) } else { Err((left, running)) }
+    })
+    .await;
+}
+
+/// The command lines of processes that name `folder`.
+fn running_over(folder: &Path) -> Vec<String> {
+    let folder = folder.to_str().unwrap();
+    let processes = std::fs::read_dir("/proc").unwrap().filter_map(|process| process.ok());
+    let lines = processes.filter_map(|process| std::fs::read_to_string(process.path().join("cmdline")).ok());
+    lines.filter(|line| line.contains(folder)).collect()
+}
+
+#[test]
+fn a_database_that_no_scene_asked_for_is_refused() {
+    let shown = demo(&["--postgres", "postgresql://127.0.0.1:9/none"]).output().unwrap();
+    let said = String::from_utf8(shown.stderr).unwrap();
+    assert!(shown.status.code() == Some(2) && said.contains("--replicas"), "{said}");
 }
 
 #[test]
