@@ -6,7 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, Method, Uri, header};
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind as WireKind;
@@ -28,7 +30,7 @@ const REST: Duration = Duration::from_secs(1);
 const DEADLINE: Duration = Duration::from_secs(5);
 /// For what is left when the gateway stops.
 const LAST: Duration = Duration::from_secs(1);
-/// Only the status of the answer counts.
+/// The answer holds a status, and how many spans were rejected.
 const MAX_REPLY: usize = 64 << 10;
 
 /// Spans on their way to a collector.
@@ -107,15 +109,16 @@ impl Exporter {
             deadline: DEADLINE,
             max_response: MAX_REPLY,
         };
-        let why = match self.client.send(request).await {
-            Ok(reply) if reply.status.is_success() => None,
-            Ok(reply) => Some(format!("it answers {}", reply.status.as_str())),
-            Err(failure) => Some(failure.to_string()),
+        let (dropped, why) = match self.client.send(request).await {
+            Ok(reply) if reply.status.is_success() => match rejected(&reply.body).min(sent) {
+                0 => (0, None),
+                some => (some, Some(format!("it rejects {some} spans of {sent}"))),
+            },
+            Ok(reply) => (sent, Some(format!("it answers {}", reply.status.as_str()))),
+            Err(failure) => (sent, Some(failure.to_string())),
         };
-        match &why {
-            None => self.counts.sent(sent),
-            Some(_) => self.counts.dropped(sent),
-        }
+        self.counts.sent(sent - dropped);
+        self.counts.dropped(dropped);
         match why {
             None if *is_away => tracing::info!("the collector takes traces again"),
             Some(error) if !*is_away => tracing::warn!(
@@ -126,6 +129,12 @@ impl Exporter {
         }
         *is_away = !*is_away;
     }
+}
+
+/// How many spans a collector took no more of than their request, as its answer says ("partial success" of OTLP). What is no such answer says nothing.
+fn rejected(answer: &[u8]) -> usize {
+    let answer = ExportTraceServiceResponse::decode(answer).unwrap_or_default();
+    answer.partial_success.map_or(0, |partial| usize::try_from(partial.rejected_spans).unwrap_or(0))
 }
 
 /// The request of OTLP that holds `spans`.

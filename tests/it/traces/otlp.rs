@@ -9,7 +9,9 @@ use axum::extract::State;
 use axum::routing::post;
 use data_encoding::HEXLOWER;
 use http::{HeaderMap, StatusCode};
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
@@ -27,12 +29,18 @@ use crate::support::world::{Setup, World};
 struct Collector {
     spans: Arc<Mutex<Vec<Span>>>,
     status: Option<StatusCode>,
+    /// What else it answers.
+    answer: ExportTraceServiceResponse,
 }
 
 impl Collector {
     /// It and its URL.
     async fn start(status: Option<StatusCode>) -> (Self, String) {
-        let collector = Self { spans: Arc::default(), status };
+        Self::answering(status, ExportTraceServiceResponse::default()).await
+    }
+
+    async fn answering(status: Option<StatusCode>, answer: ExportTraceServiceResponse) -> (Self, String) {
+        let collector = Self { spans: Arc::default(), status, answer };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/v1/traces", listener.local_addr().unwrap());
         let routes = Router::new().route("/v1/traces", post(receive)).with_state(collector.clone());
@@ -45,7 +53,11 @@ impl Collector {
     }
 }
 
-async fn receive(State(collector): State<Collector>, headers: HeaderMap, body: Bytes) -> StatusCode {
+async fn receive(
+    State(collector): State<Collector>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> (StatusCode, Vec<u8>) {
     assert_eq!(headers["content-type"], "application/x-protobuf");
     let request = ExportTraceServiceRequest::decode(body).unwrap();
     for of_resource in request.resource_spans {
@@ -55,7 +67,7 @@ async fn receive(State(collector): State<Collector>, headers: HeaderMap, body: B
         collector.spans.lock().unwrap_or_else(PoisonError::into_inner).extend(spans);
     }
     match collector.status {
-        Some(status) => status,
+        Some(status) => (status, collector.answer.encode_to_vec()),
         None => std::future::pending().await,
     }
 }
@@ -175,6 +187,22 @@ async fn a_collector_that_never_answers_holds_up_no_event_and_no_stop() {
     .await;
     world.gateway.settle("birth", &birth("goes-too")).await;
     world.gateway.stop().await;
+}
+
+#[tokio::test]
+async fn spans_that_a_collector_rejects_though_it_answers_200_are_dropped_and_not_sent() {
+    let rejecting = ExportTracePartialSuccess { rejected_spans: i64::MAX, ..Default::default() };
+    let answer = ExportTraceServiceResponse { partial_success: Some(rejecting) };
+    let (_rejecting, url) = Collector::answering(Some(StatusCode::OK), answer).await;
+    let world = World::start(Setup { set: vec![("TELEMETRY__OTLP_URL", &url)], ..Setup::default() }).await;
+    world.gateway.settle("birth", &birth("rejected")).await;
+    let text = patience::until("a dropped span", async || {
+        let text = metrics(&world.gateway).await;
+        let dropped = sample(&text, "mosip_gateway_spans_total{outcome=\"dropped\"}");
+        if dropped.is_some_and(|spans| spans > 0.0) { Ok(text) } else { Err(text) }
+    })
+    .await;
+    assert_eq!(sample(&text, "mosip_gateway_spans_total{outcome=\"sent\"}"), Some(0.0));
 }
 
 #[tokio::test]
