@@ -54,9 +54,10 @@ impl Strangers {
     fn origin(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut origin = peer;
         let mut values = headers.get_all("x-forwarded-for").iter().rev();
-        let mut listed = values.by_ref().flat_map(|value| value.to_str().unwrap_or_default().rsplit(','));
+        // What a caller wrote before its proxy did may be no text.
+        let mut listed = values.by_ref().flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b','));
         while self.trusts(origin) {
-            let Some(next) = listed.next().and_then(|text| forwarded(text.trim())) else { break };
+            let Some(next) = listed.next().and_then(forwarded) else { break };
             origin = next;
         }
         origin
@@ -75,7 +76,8 @@ impl Strangers {
 }
 
 /// An address as proxies write it, with or without a port.
-fn forwarded(text: &str) -> Option<IpAddr> {
+fn forwarded(text: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(text).ok()?.trim();
     let with_port = || text.parse::<SocketAddr>().ok().map(|socket| socket.ip());
     let bare = text.trim_start_matches('[').trim_end_matches(']');
     bare.parse().ok().or_else(with_port)

@@ -10,7 +10,7 @@ fn strangers(trusted: &[&str]) -> Strangers {
 fn origin(peer: &str, forwarded: &[&str]) -> String {
     let headers = forwarded
         .iter()
-        .map(|value| ("x-forwarded-for".parse().unwrap(), HeaderValue::from_str(value).unwrap()))
+        .map(|value| ("x-forwarded-for".parse().unwrap(), HeaderValue::from_bytes(value.as_bytes()).unwrap()))
         .collect();
     strangers(&["10.0.0.0/8"]).origin(peer.parse().unwrap(), &headers).to_string()
 }
@@ -27,6 +27,11 @@ fn behind_a_trusted_proxy_the_last_address_that_no_proxy_has_counts() {
         origin("10.0.0.1", &["203.0.113.9, 198.51.100.7"]),
         "198.51.100.7",
         "the first one is the caller's own word"
+    );
+    assert_eq!(
+        origin("10.0.0.1", &["\u{fffd}, 198.51.100.7"]),
+        "198.51.100.7",
+        "nor does it hide the proxy's where it is no ASCII"
     );
     assert_eq!(origin("10.0.0.1", &["203.0.113.9", "198.51.100.7, 10.0.0.2"]), "198.51.100.7");
     assert_eq!(origin("10.0.0.1", &["198.51.100.7:4711"]), "198.51.100.7");
