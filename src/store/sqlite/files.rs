@@ -74,6 +74,9 @@ impl Files {
                 }
                 Err(error) if error.kind() == ErrorKind::NotFound && place::folder(&name).is_dir() => {}
                 Err(error) if place::is_full(&error) && self.database.is_some() => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    return Err(OpenError::of_io(path, error));
+                }
                 Err(error) => return Err(OpenError::of_io(&name, error)),
             }
         }

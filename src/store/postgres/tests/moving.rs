@@ -88,5 +88,7 @@ async fn a_gateway_whose_connection_came_back_takes_nothing_once_its_database_is
     apart(|| {
         let mut side = location.hold().map_err(|error| error.to_string()).unwrap();
         assert!(matches!(side.condition().unwrap(), Condition::Out(_)));
+        let second = location.hold().err().unwrap().to_string();
+        assert!(second.contains("as its other side") && !second.contains("gateways"), "{second}");
     });
 }
