@@ -126,7 +126,8 @@ impl Book<'_> {
             );
             return Ok(Follows::Unconfirmed("no-event-id"));
         };
-        if self.is_superseded(entry, occasion, &event_id)? {
+        let later = self.occasions_after(entry, &event_id)?;
+        if later.iter().any(|later| later.replaces(occasion)) {
             tracing::error!(
                 event = entry,
                 "the record was registered once more since, so this registration is not confirmed in OpenCRVS"
@@ -152,6 +153,9 @@ impl Book<'_> {
         let numbers = ["VID", "UIN", &rules.national_id_key].into_iter();
         let confirmation = Confirmation {
             awaited: match occasion {
+                // Of a child whose record was registered without MOSIP, a correction makes the birth, and waits for its number. One that
+                // came here as a correction waits for its own credential.
+                Occasion::Birth if !later.contains(&Occasion::Correction) => Awaited::Either,
                 Occasion::Birth | Occasion::Death => Awaited::Registration,
                 Occasion::Correction => Awaited::Correction,
                 Occasion::Untold => Awaited::Either,
@@ -238,20 +242,19 @@ impl Book<'_> {
         Ok(())
     }
 
-    /// Whether the same record was registered, or corrected, once more after `entry`: what waits in it now is that.
-    fn is_superseded(&self, entry: &str, occasion: Occasion, event_id: &str) -> Result<bool> {
+    /// As what the same record came after `entry`, once for each time.
+    fn occasions_after(&self, entry: &str, event_id: &str) -> Result<Vec<Occasion>> {
         let bearers = self.bearers("eventId", event_id)?;
         // All of them are newer where it is not among the newest.
         let later = bearers.iter().position(|bearer| bearer == entry).map_or(0, |at| at + 1);
+        let mut occasions = Vec::new();
         for other in bearers.iter().skip(later) {
             let row = self.tx().listed(Queue::Entries, other)?;
             let is_discarded = row.is_some_and(|row| row.state == State::Discarded);
-            let of_other = self.occasion(other, &self.subject_of(other)?)?;
-            if !is_discarded && of_other.is_some_and(|other| other.replaces(occasion)) {
-                return Ok(true);
-            }
+            let occasion = self.occasion(other, &self.subject_of(other)?)?;
+            occasions.extend(occasion.filter(|_| !is_discarded));
         }
-        Ok(false)
+        Ok(occasions)
     }
 
     /// What was registered; `None`: OpenCRVS waits for nothing. An entry that is forgotten is known by its numbers.

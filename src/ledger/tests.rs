@@ -4,6 +4,7 @@ mod age;
 mod answers;
 mod at_rest;
 mod confirmations;
+mod corrections;
 mod correlation;
 mod deliveries;
 mod destinations;

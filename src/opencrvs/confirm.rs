@@ -28,7 +28,7 @@ pub enum Awaited {
     Registration,
     /// A correction that was asked for.
     Correction,
-    /// A correction where one waits, else the registration: nobody has said which.
+    /// The registration where it waits, else a correction: nobody has said which.
     Either,
 }
 

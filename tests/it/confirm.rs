@@ -3,6 +3,7 @@
 mod answers;
 mod both;
 mod core;
+mod corrections;
 mod names;
 
 use http::{HeaderMap, HeaderValue, Method, header};

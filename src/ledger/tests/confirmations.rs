@@ -51,7 +51,7 @@ async fn register_as(
 }
 
 /// MOSIP says this of the registration `id`, in a message of its own.
-async fn says(ledger: &Ledger, outcome: Outcome, id: &str, message: &str) {
+pub(super) async fn says(ledger: &Ledger, outcome: Outcome, id: &str, message: &str) {
     let push = ledger.receive(CREDENTIAL, Bytes::from(message.to_owned()), Sender::Known).await.unwrap();
     let data = json!({
         "registrationId": id,
@@ -112,7 +112,7 @@ async fn a_credential_makes_one_confirmation_and_a_further_one_none() {
         (entry.held.id.as_str(), entry.held.kind.as_str()),
         (format!("{id}@opencrvs").as_str(), "confirm")
     );
-    assert_eq!((confirmation.awaited, confirmation.verdict), (Awaited::Registration, Verdict::Accept));
+    assert_eq!((confirmation.awaited, confirmation.verdict), (Awaited::Either, Verdict::Accept));
     assert_eq!(
         (confirmation.event_id.as_str(), confirmation.registration_number.as_deref()),
         ("e1", Some("B1"))
@@ -185,20 +185,6 @@ async fn silence_rejects_where_that_is_set_and_a_credential_after_it_goes_behind
         let verdicts: Vec<_> = waiting(&ledger).await.into_iter().map(|(_, of)| of.verdict).collect();
         assert_eq!(verdicts, [Verdict::Accept][..usize::from(!rejects)], "it waits behind the rejection");
     }
-}
-
-#[tokio::test]
-async fn a_correction_is_none_of_a_registration_and_a_revocation_is_not_confirmed() {
-    let home = Home::new();
-    let ledger = confirming(&home, false);
-    let correction = register(&ledger, EventKind::BirthCorrection, "8031687218", Some("e1")).await;
-    let revocation = register(&ledger, EventKind::BirthRevocation, "8031687218", Some("e2")).await;
-    says(&ledger, Outcome::Issued, &correction, "m1").await;
-    says(&ledger, Outcome::Issued, &revocation, "m2").await;
-    let waiting = waiting(&ledger).await;
-    let [(_, confirmation)] = waiting.as_slice() else { panic!("{} wait", waiting.len()) };
-    assert_eq!((confirmation.awaited, confirmation.event_id.as_str()), (Awaited::Correction, "e1"));
-    assert!(confirmation.registration_number.is_none() && !confirmation.wants_number);
 }
 
 #[tokio::test]

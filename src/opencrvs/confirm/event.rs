@@ -73,9 +73,13 @@ impl RecordEvent {
             Awaited::Correction => "APPROVE_CORRECTION",
             Awaited::Either => {
                 let standing = |awaited| self.standing(awaited, verdict, action_id, transaction_id);
+                let registration = standing(Awaited::Registration);
+                if matches!(registration, Standing::Waits { .. } | Standing::Several) {
+                    return registration;
+                }
                 return match standing(Awaited::Correction) {
-                    waiting @ (Standing::Waits { .. } | Standing::Several) => waiting,
-                    _ => standing(Awaited::Registration),
+                    Standing::Nothing => registration,
+                    correction => correction,
                 };
             }
         };
@@ -214,15 +218,30 @@ mod tests {
     }
 
     #[test]
-    fn where_nobody_said_what_waits_it_is_the_correction_before_the_registration() {
+    fn where_nobody_said_what_waits_it_is_the_registration_and_else_a_correction() {
         let correction =
             json!({ "id": "c1", "type": "APPROVE_CORRECTION", "status": "Requested", "requestId": "r1" });
-        let either = |actions: &Value| standing(actions, Awaited::Either, Verdict::Accept, None);
+        let of = |actions: &Value, id| standing(actions, Awaited::Either, Verdict::Accept, id);
+        let either = |actions: &Value| of(actions, None);
         assert_eq!(either(&json!([asked("a1")])), waits("a1", None));
         let registered = decided("a1", "Accepted", "x");
-        assert_eq!(either(&json!([asked("a1"), registered, correction])), waits("c1", Some("r1")));
+        let corrected = json!([asked("a1"), registered, correction]);
+        for id in [None, Some("c1")] {
+            assert_eq!(of(&corrected, id), waits("c1", Some("r1")));
+        }
+        assert_eq!(of(&corrected, Some("a1")), Standing::Decided, "another correction is none of it");
         assert_eq!(either(&json!([asked("a1"), registered])), Standing::Decided);
         assert_eq!(either(&json!([asked("a1"), decided("a1", "Rejected", "x")])), Standing::Contradicted);
         assert_eq!(either(&json!([])), Standing::Nothing);
+        for (status, standing) in [("Accepted", Standing::Decided), ("Rejected", Standing::Contradicted)] {
+            let ended = json!({ "id": "c2", "type": "APPROVE_CORRECTION", "status": status, "originalActionId": "c1",
+                "requestId": "r1", "transactionId": "x" });
+            let actions = json!([asked("a1"), registered, correction, ended]);
+            assert_eq!(of(&actions, Some("c1")), standing, "{status}");
+        }
+        let ours = json!({ "id": "c2", "type": "APPROVE_CORRECTION", "status": "Accepted", "originalActionId": "c1",
+            "requestId": "r1", "transactionId": "ours" });
+        let lost = json!([asked("a1"), registered, correction, ours]);
+        assert_eq!(either(&lost), Standing::Decided, "its answer was lost");
     }
 }
