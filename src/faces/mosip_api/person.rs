@@ -9,11 +9,13 @@ use crate::error::{Code, Error, Fault, Result};
 use crate::mosip::Verified;
 use crate::mosip::esignet::UserInfo;
 
-/// Who logged in, as `mosip-api` says it: what eSignet does not know is left out. No `sub` leaves.
+/// Who logged in, as `mosip-api` says it: what eSignet does not know is left out.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = EsignetPerson)]
 pub(super) struct Person {
+    /// The number that stands for the person towards this partner alone. Forms of OpenCRVS 2.0 and later hand it on to MOSIP.
+    sub: String,
     #[schema(inline)]
     name: Name,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -30,12 +32,11 @@ pub(super) struct Person {
     /// `authenticated`; null where the keys of the issuer came over plain http, so that somebody on the way could have written both
     #[schema(value_type = Option<String>)]
     verification_status: Option<&'static str>,
-    /// Always null.
+    /// `NATIONAL_ID` beside a `nid`.
     #[schema(value_type = Option<String>)]
-    id_type: Nothing,
-    /// Always null.
-    #[schema(value_type = Option<String>)]
-    nid: Nothing,
+    id_type: Option<&'static str>,
+    /// The claim `individual_id`, where the login asked for it.
+    nid: Option<String>,
 }
 
 /// `null`
@@ -54,38 +55,67 @@ struct Name {
     surname: Option<String>,
 }
 
-/// The claims of which the form is made (OpenID Connect Core 5.1).
+/// The claims of which the form is made (OpenID Connect Core 5.1), and `individual_id`, which is MOSIP's own.
 #[derive(Deserialize)]
 struct Claims {
+    sub: String,
+    name: Option<String>,
     given_name: Option<String>,
     middle_name: Option<String>,
     family_name: Option<String>,
     gender: Option<String>,
     birthdate: Option<String>,
+    individual_id: Option<String>,
 }
 
 impl Person {
     /// Of the person whom eSignet knows by `known`.
     pub(super) fn of(known: &Verified<UserInfo>) -> Result<Self> {
         let claims: Claims = serde_json::from_str(known.get().claims().get()).map_err(|_| {
-            Error::new(Code::Upstream, "a name, the gender or the date of birth of eSignet is not text")
-                .blame(Fault::Upstream, false)
-                .advise("Ask the administrator of eSignet for claims of OpenID Connect: each of these is one text.")
+            Error::new(
+                Code::Upstream,
+                "a name, the gender, the date of birth or the number of eSignet is not text",
+            )
+            .blame(Fault::Upstream, false)
+            .advise(
+                "Ask the administrator of eSignet for claims of OpenID Connect: each of these is one text.",
+            )
         })?;
+        Ok(Self::made_of(claims, known.word() == "signature"))
+    }
+
+    /// `is_proved`: nobody else can have written the keys under which the claims stand.
+    fn made_of(claims: Claims, is_proved: bool) -> Self {
         let birthdate = claims.birthdate.filter(|date| !date.is_empty());
-        Ok(Self {
+        let nid = claims.individual_id.filter(|number| !number.is_empty());
+        Self {
+            sub: claims.sub,
             name: Name {
                 firstname: claims.given_name,
                 middlename: claims.middle_name,
                 surname: claims.family_name,
-            },
+            }
+            .or_of(claims.name.as_deref()),
             gender: claims.gender.map(|gender| gender.to_lowercase()),
             dob_unknown: birthdate.as_ref().map(|_| ()),
             birth_date: birthdate.as_deref().map(iso_date),
-            verification_status: (known.word() == "signature").then_some("authenticated"),
-            id_type: (),
-            nid: (),
-        })
+            verification_status: is_proved.then_some("authenticated"),
+            id_type: nid.as_ref().map(|_| "NATIONAL_ID"),
+            nid,
+        }
+    }
+}
+
+impl Name {
+    /// Where eSignet knows none of its parts, the first and the last word of the `whole` name: forms of OpenCRVS 2.0 and later ask for that.
+    fn or_of(self, whole: Option<&str>) -> Self {
+        if [&self.firstname, &self.middlename, &self.surname].into_iter().any(Option::is_some) {
+            return self;
+        }
+        let mut words = whole.unwrap_or_default().split_whitespace();
+        let firstname = words.next().map(str::to_owned);
+        let surname = words.next_back().map(str::to_owned).or_else(|| firstname.clone());
+        Self { firstname, middlename: None, surname }
     }
 }
 
@@ -129,6 +159,39 @@ mod tests {
             assert_eq!(
                 (&person["verificationStatus"], &person["name"]["firstname"]),
                 (&status, &json!("Leila"))
+            );
+        }
+    }
+
+    /// What the form gets of these claims.
+    fn of_claims(claims: &Value) -> Value {
+        let claims: Claims = serde_json::from_value(claims.clone()).unwrap();
+        serde_json::to_value(Person::made_of(claims, true)).unwrap()
+    }
+
+    /// OpenCRVS 2.0 and later.
+    #[test]
+    fn a_form_that_asks_for_the_whole_name_and_the_number_gets_them() {
+        let asked = json!({ "sub": "2948", "name": "Leila Noor  Karim", "individual_id": "4152630978" });
+        let wanted = json!({
+            "sub": "2948", "name": { "firstname": "Leila", "surname": "Karim" }, "verificationStatus": "authenticated",
+            "idType": "NATIONAL_ID", "nid": "4152630978",
+        });
+        assert_eq!(of_claims(&asked), wanted);
+    }
+
+    #[test]
+    fn the_parts_of_a_name_count_before_the_whole_and_what_is_not_known_is_no_number() {
+        for (claims, name) in [
+            (json!({ "sub": "1", "name": "A B", "given_name": "Leila" }), json!({ "firstname": "Leila" })),
+            (json!({ "sub": "1", "name": "Leila" }), json!({ "firstname": "Leila", "surname": "Leila" })),
+            (json!({ "sub": "1", "name": " ", "individual_id": "" }), json!({})),
+            (json!({ "sub": "1" }), json!({})),
+        ] {
+            let person = of_claims(&claims);
+            assert_eq!(
+                (&person["name"], &person["idType"], &person["nid"]),
+                (&name, &Value::Null, &Value::Null)
             );
         }
     }

@@ -63,10 +63,41 @@ async fn the_form_of_opencrvs_gets_exactly_what_mosip_api_gives() {
     assert!(!reply.headers.contains_key(header::ACCESS_CONTROL_ALLOW_CREDENTIALS));
     assert_eq!(
         std::str::from_utf8(&reply.body).unwrap(),
-        r#"{"name":{"firstname":"Leila","middlename":"Noor","surname":"Karim"},"gender":"female","dobUnknown":null,"birthDate":"1990-03-14","verificationStatus":"authenticated","idType":null,"nid":null}"#
+        r#"{"sub":"294872947294729472947294729472947294","name":{"firstname":"Leila","middlename":"Noor","surname":"Karim"},"gender":"female","dobUnknown":null,"birthDate":"1990-03-14","verificationStatus":"authenticated","idType":null,"nid":null}"#
     );
     assert_eq!(reply.status, 200);
     assert_eq!(face.keys_served.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn each_field_of_a_login_that_is_missing_of_another_type_or_too_long_asks_esignet_nothing() {
+    let face = face().await;
+    let token = caller_token();
+    let (own, long) = (json!({"clientId": CLIENT, "redirectUri": FORM}), json!("7".repeat(1 << 20)));
+    for name in ["clientId", "redirectUri", "codeVerifier", "nonce"] {
+        for value in
+            [json!(null), json!(47_110_815), json!(true), json!(["47110815"]), json!({}), long.clone()]
+        {
+            let is_done_without = value.is_null() && own.get(name).is_none();
+            let mut body = own.clone();
+            body[name] = value;
+            let code = face.world.simulator.esignet.log_in(FORM, None, None);
+            let query = format!("?code={code}&state=s");
+            let reply = face.call(Some(&token), &query, &body.to_string()).await;
+            let answer = String::from_utf8_lossy(&reply.body);
+            assert_eq!(reply.status, if is_done_without { 200 } else { 422 }, "{name}: {answer}");
+            assert!(!answer.contains("4711") && !answer.contains("7777"), "{name}: {answer}");
+        }
+        let mut body = own.clone();
+        if body.as_object_mut().unwrap().remove(name).is_some() {
+            let reply = face.call(Some(&token), "?code=c&state=s", &body.to_string()).await;
+            let answer: Value = serde_json::from_slice(&reply.body).unwrap();
+            assert_eq!(
+                (reply.status.as_u16(), &answer["error"]),
+                (422, &json!(format!("/{name}: this is missing")))
+            );
+        }
+    }
 }
 
 #[tokio::test]
