@@ -39,6 +39,7 @@ pub(super) fn examine(config: &Config, is_whole: bool) -> Vec<Finding> {
     let in_order = urls.iter().filter(|url| troubles::of_url(url).is_none());
     findings.extend(in_order.map(|url| Finding::ok(&url.setting, upstream::redact(url.url))));
     findings.extend(schema(config));
+    findings.extend(source(config));
     findings.extend(record_tokens(config));
     findings.extend(restart(config, std::env::var_os("LISTEN_FDS").is_some()));
     findings
@@ -62,6 +63,24 @@ fn schema(config: &Config) -> Option<Finding> {
             "upstream.packets.schema_file",
             "is not set, so that a registration without a schemaJson of its own goes without an identity schema, and MOSIP makes no packet of it",
             "put the identity schema of this MOSIP into a file and set it, unless each registration brings its schemaJson, which counts before the file",
+        )
+    })
+}
+
+/// `mosip-api` has it as a constant, which its versions have changed, so that none of its variables says it.
+fn source(config: &Config) -> Option<Finding> {
+    let origin = |wanted: &str| {
+        let (_, origin) = config.origins.iter().find(|(path, _)| path == wanted)?;
+        Some(origin.as_str())
+    };
+    let is_of_mosip_api = origin("upstream.packets.create") == Some("MOSIP_CREATE_PACKET_URL");
+    (is_of_mosip_api && origin("upstream.packets.source").is_none()).then(|| Finding {
+        advice: Some(
+            "set source to CRVS1 and schema_version to 0.500 where OpenCRVS is 2.0 or later, whose mosip-api sends these".to_owned(),
+        ),
+        ..Finding::ok(
+            "upstream.packets.source",
+            "is not set, so that packets go with the source OPENCRVS and the schema version 0.100, as those of mosip-api of OpenCRVS 1.9",
         )
     })
 }

@@ -192,6 +192,7 @@ async fn with_the_variables_alone_registrations_are_taken_credentials_are_kept_a
     for missing in missing {
         assert_eq!(examined.matches(missing).count(), 1, "{missing}: {examined}");
     }
+    assert!(examined.contains("set source to CRVS1 and schema_version to 0.500"), "{examined}");
     country.start().await;
     let id = country.registers("e1", "a1", "B1").await;
     country.issues(&id, Some(NUMBER), 1);

@@ -67,7 +67,7 @@ const ROWS: [(&str, Meaning); 17] = [
     ("RPR-WIA-", failure(Fault::Partner, WORKFLOW)),
 ];
 
-const SOURCE_AND_PROCESS: &str = "Have MOSIP's administrator register the source and the process of this kind with the packet manager (provider.packetwriter.mosip), or write those that are registered into upstream.packets.";
+const SOURCE_AND_PROCESS: &str = "Have MOSIP's administrator register the source and the process of this kind with the packet manager (provider.packetwriter.mosip), or write those that are registered into upstream.packets: mosip-api of OpenCRVS 1.9 has the source OPENCRVS, that of 2.0 and later CRVS1.";
 const OBJECT_STORE: &str = "MOSIP's packet manager cannot write to its object store. Tell the MOSIP administrator; the registration is tried again by itself.";
 const CRYPTOGRAPHY: &str = "MOSIP's packet manager cannot encrypt or sign the packet: its keymanager is away, or has no key for upstream.packets.center_id and machine_id. Tell the MOSIP administrator; the registration is tried again by itself.";
 const WORKFLOW: &str = "The workflow of MOSIP's registration processor does not take the form of the request (mosip.regproc.workflow-manager.instance.api-id and .version). Tell the MOSIP administrator, and check upstream.packets.process.";
