@@ -54,10 +54,7 @@ impl Import {
     pub(super) fn run(&self) -> Outcome {
         let Source::MosipApi { file } = &self.source;
         let config = self.asking.config.load_local()?;
-        let location = &config.outbox.location;
-        let (_, database) =
-            location.file().ok_or_else(|| Failure::Environment(format!("{location}: it is no file")))?;
-        let foreign = Foreign::open(file, &TABLE, &place::beside(database, ".import"))?;
+        let foreign = Foreign::open(file, &TABLE, &copy_of(&config))?;
         let imported = match Ledger::open(config.outbox.clone(), config.quarantine.clone(), Clock::system()) {
             Ok(ledger) => into_outbox(&foreign, &ledger, &config),
             Err(OpenError::InUse(held)) => {
@@ -89,6 +86,16 @@ impl Import {
             Ok(imported)
         }))?
     }
+}
+
+/// Where a copy of the file is made, if one is necessary: beside the outbox, or what stands for it on this machine.
+fn copy_of(config: &Config) -> PathBuf {
+    let location = &config.outbox.location;
+    let beside = location.file().map(|(_, database)| database).or_else(|| location.state_file());
+    beside.map_or_else(
+        || std::env::temp_dir().join("mosip-gateway.import"),
+        |file| place::beside(file, ".import"),
+    )
 }
 
 /// The bodies that bring `rows`, each of `limit` bytes at most unless one row alone has more.

@@ -1,6 +1,7 @@
 //! Two gateways, each a process of its own, over one database on PostgreSQL. Skipped, with a word, where `MOSIP_GATEWAY_TEST_POSTGRES` names none.
 
 mod faults;
+mod import;
 mod moving;
 mod single;
 mod slots;

@@ -68,7 +68,7 @@ pub(crate) enum ForeignError {
     #[error("{}: another program wrote the database while it was copied", .0.display())]
     Changed(PathBuf),
     /// Another copy is being read.
-    #[error("{}: another import reads a copy beside the outbox", .0.display())]
+    #[error("{}: another import reads a copy in the same folder", .0.display())]
     Busy(PathBuf),
     /// Another program holds it.
     #[error("{}: another program holds the database", .0.display())]

@@ -184,7 +184,7 @@ fn a_log_that_is_worked_in_while_it_is_copied() {
 fn two_imports_at_once_do_not_take_each_others_copy() {
     let (home, _writing) = with_log();
     let first = open(&home).unwrap();
-    assert_eq!(refused(&home), "another import reads a copy beside the outbox");
+    assert_eq!(refused(&home), "another import reads a copy in the same folder");
     assert_eq!(read(&first), ["1", "2", "3"]);
     drop(first);
     assert_eq!(read(&open(&home).unwrap()), ["1", "2", "3"]);
