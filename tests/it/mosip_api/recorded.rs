@@ -1,4 +1,4 @@
-//! What the client of a country configuration was seen to put on the wire, replayed byte for byte, and what it takes of each answer.
+//! What the clients of country configurations put on the wire, replayed byte for byte, and what they take of each answer.
 //! `tests/peers/opencrvs/README.md` says where the bytes come from.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,14 +16,17 @@ const PAGE: &str = "https://register.example.org";
 
 /// Each request with the status of its answer, and its body or, where it ends with `…`, how that begins. The client takes each status of
 /// 200 to 299 as done, and parses the body as JSON or compares it with the two words; of all others it shows the body.
-const ANSWERS: [(&str, u16, &str); 11] = [
+const ANSWERS: [(&str, u16, &str); 14] = [
     ("1.9-birth", 202, "{}"),
     ("1.9-death", 202, "{}"),
-    ("2.0-birth-with-schema", 202, "{}"),
     ("2.0-birth-with-event", 202, "{}"),
+    ("2.1-birth", 202, "{}"),
+    ("2.1-birth-with-schema", 202, "{}"),
+    ("2.1-death", 202, "{}"),
     ("2.1-birth-of-its-tests", 202, "{}"),
     ("2.1-change", 202, "{}"),
     ("1.9-verify", 200, "verified"),
+    ("2.1-verify", 200, "verified"),
     ("1.9-verify-another", 200, "failed"),
     ("1.9-verify-odd-date", 422, r#"{"error":"/dob: …"#),
     // mosip-api does nothing with it and says 202.
