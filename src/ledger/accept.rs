@@ -20,6 +20,7 @@ use super::ready::Ready;
 use super::registrations::PacketId;
 use super::{Book, Ledger};
 use crate::registration::{Aid, Subject};
+use crate::store::{Lane, Queue};
 
 pub(super) const TABLE: &str = "entry";
 
@@ -86,9 +87,12 @@ pub(super) struct Posted {
 }
 
 impl Posted {
-    /// What is announced once it is accepted.
-    fn ready(&self) -> Ready {
-        Ready::Event { kind: self.intent.kind.as_str(), destinations: self.destinations.clone() }
+    /// Where it goes.
+    fn lanes(&self) -> Vec<Lane> {
+        let kinds = vec![self.intent.kind.as_str().to_owned()];
+        let lane =
+            |to: &&str| Lane { queue: Queue::Entries, destination: (*to).to_owned(), kinds: kinds.clone() };
+        self.destinations.iter().map(lane).collect()
     }
 
     /// What is held while it is accepted.
@@ -218,7 +222,7 @@ impl Ledger {
         key: Option<Vec<u8>>,
         push: Option<String>,
     ) -> Result<Accepted> {
-        let ready = posted.ready();
+        let lanes = posted.lanes();
         // Two posts under one key may be of different compositions.
         let locks = posted.locks().chain(key.as_deref().map(|key| HEXLOWER.encode(key)));
         let accepted = self.take(locks.collect(), move |book| {
@@ -232,9 +236,9 @@ impl Ledger {
             book.accept(&posted, is_retry)
         });
         let accepted = accepted.await?;
-        // Whoever posted a known one before may not have stayed until it was announced.
-        if !accepted.unsettled().is_empty() {
-            self.rules.announce(ready);
+        // A database that stored it before, and did not say so, has not announced it.
+        if !accepted.is_new && !accepted.unsettled().is_empty() {
+            lanes.into_iter().for_each(|lane| self.rules.announce(Ready::Through(lane)));
         }
         Ok(accepted)
     }
@@ -244,11 +248,8 @@ impl Ledger {
         let mut locks: Vec<_> = posted.iter().flat_map(Posted::locks).collect();
         locks.sort_unstable();
         locks.dedup();
-        let ready: Vec<_> = posted.iter().map(Posted::ready).collect();
         self.take(locks, move |book| posted.iter().try_for_each(|one| book.accept(one, false).map(drop)))
-            .await?;
-        ready.into_iter().for_each(|ready| self.rules.announce(ready));
-        Ok(())
+            .await
     }
 }
 

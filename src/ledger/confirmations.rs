@@ -237,9 +237,7 @@ impl Book<'_> {
         let payload = to_wiped(&confirmation)
             .map_err(|_| Error::new(Code::Bug, "a confirmation does not serialise"))?;
         let (destination, kind) = (rules.destination, rules.kind);
-        self.queue(NewEntry { destination, kind, id, line, payload: &payload, aid: None, identity: None })?;
-        self.rules.wake();
-        Ok(())
+        self.queue(NewEntry { destination, kind, id, line, payload: &payload, aid: None, identity: None })
     }
 
     /// As what the same record came after `entry`, once for each time.

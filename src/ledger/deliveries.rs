@@ -196,9 +196,7 @@ impl Book<'_> {
             is_invalid: false,
             id,
         };
-        self.tx().insert(&[row])?;
-        self.rules.wake();
-        Ok(())
+        self.insert(row)
     }
 
     /// What orders the messages of a subject: its composition, else a hash of its first name, which is never stored in the open.

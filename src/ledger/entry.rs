@@ -65,7 +65,7 @@ impl Book<'_> {
             is_invalid: false,
             id,
         };
-        self.tx().insert(&[row])
+        self.insert(row)
     }
 }
 

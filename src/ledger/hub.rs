@@ -197,9 +197,7 @@ impl Book<'_> {
         let id = self.free_name(&format!("{cause}@hub"))?;
         let body = websub::credential_received(publisher, &self.uuid(), &receipt.request_id, self.wall)?;
         let line = id.clone();
-        self.queue(NewEntry { destination, kind, id, line, payload: &body, aid: None, identity: None })?;
-        self.rules.wake();
-        Ok(())
+        self.queue(NewEntry { destination, kind, id, line, payload: &body, aid: None, identity: None })
     }
 
     /// 128 random bits in the form of a UUID.

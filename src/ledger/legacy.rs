@@ -102,9 +102,7 @@ impl Book<'_> {
 
     pub(super) fn queue_legacy(&self, post: LegacyPost) -> Result<()> {
         let LegacyPost { id, destination, kind, line, body } = post;
-        self.queue(NewEntry { destination, kind, id, line, payload: &body, aid: None, identity: None })?;
-        self.rules.wake();
-        Ok(())
+        self.queue(NewEntry { destination, kind, id, line, payload: &body, aid: None, identity: None })
     }
 }
 

@@ -81,7 +81,7 @@ pub(crate) use self::unanswered::Unanswered;
 pub(crate) use self::work::{Due, Ending, Held, Leased, Wanted};
 
 use self::keys::{Keys, Opened};
-use self::ready::{Queued, Ready};
+use self::ready::{Announcement, Queued, Ready};
 use self::registrations::Numbers;
 use self::settings::{Outbox, Quarantine};
 use self::unreadable::Unreadable;
@@ -91,7 +91,7 @@ use crate::crypto::hmac::HmacKey;
 use crate::crypto::secret;
 use crate::error::{Code, Error, Result};
 use crate::random::Random;
-use crate::store::{Lane, Millis, OpenError, Owner, Room, Store, Trouble, Tx};
+use crate::store::{Lane, Millis, NewRow, OpenError, Owner, Room, Store, Trouble, Tx};
 
 /// Settled ids that a slow waiter may be behind; beyond it, it asks the store.
 const SETTLED_BACKLOG: usize = 1024;
@@ -146,6 +146,8 @@ struct Book<'t> {
     wall: Timestamp,
     /// Of the rows that are made.
     trace: RefCell<Option<String>>,
+    /// Where rows were queued.
+    queued: RefCell<Vec<Lane>>,
 }
 
 /// The sources of a ledger's randomness and time.
@@ -296,19 +298,24 @@ impl Rules {
         hold: Option<Hold>,
         job: impl Fn(&Book<'_>) -> Result<T> + Send + 'static,
     ) -> impl Fn(&mut dyn Tx) -> Result<T> + Send + 'static {
-        let rules = Arc::clone(self);
+        let announcement = Announcement::of(Arc::clone(self));
         let (now, wall, trace) = (self.keys.uptime(), self.clock.now(), trace::of_task());
         move |tx| {
+            announcement.replace(Vec::new());
+            let rules = &announcement.rules;
             let shared = tx.clock()?.inspect(|now| rules.keys.follow(*now));
             let now = shared.unwrap_or(now);
             let Opened { vault, identity_key, .. } = rules.keys.opened()?;
             let (tx, trace) = (RefCell::new(tx), RefCell::new(trace.clone()));
-            let mut book = Book { tx, rules: &rules, vault, identity_key, now, wall, trace };
+            let queued = RefCell::default();
+            let mut book = Book { tx, rules, vault, identity_key, now, wall, trace, queued };
             if shared.is_some() {
                 book.catch_up()?;
             }
             hold.map_or(Ok(()), |hold| book.still_holds(hold))?;
-            job(&book)
+            let done = job(&book)?;
+            announcement.replace(book.ready());
+            Ok(done)
         }
     }
 }
@@ -317,6 +324,25 @@ impl<'t> Book<'t> {
     /// The rows. The borrow ends before another function of the book is called.
     fn tx(&self) -> RefMut<'_, &'t mut dyn Tx> {
         self.tx.borrow_mut()
+    }
+
+    /// Puts `row` into its queue.
+    fn insert(&self, row: NewRow) -> Result<()> {
+        let NewRow { queue, destination, kind, .. } = &row;
+        let lane = Lane { queue: *queue, destination: destination.clone(), kinds: vec![kind.clone()] };
+        self.queued.borrow_mut().push(lane);
+        self.tx().insert(&[row])
+    }
+
+    /// Where rows may go once all of this is committed, each lane once.
+    fn ready(&self) -> Vec<Lane> {
+        let mut ready = Vec::new();
+        for lane in self.queued.take().into_iter().chain(self.tx().freed()) {
+            if !ready.contains(&lane) {
+                ready.push(lane);
+            }
+        }
+        ready
     }
 
     fn seal(&self, table: &'static str, row: &str, column: &'static str, value: &[u8]) -> Result<Vec<u8>> {

@@ -1,8 +1,12 @@
-//! Wakes the workers that what was queued concerns, and no others: a look is a transaction.
+//! Wakes the workers that what may go now concerns, and no others: a look is a transaction.
+
+use std::cell::RefCell;
+use std::sync::Arc;
 
 use tokio::sync::broadcast;
 
-use crate::store::{Lane, Queue};
+use super::Rules;
+use crate::store::Lane;
 
 /// Announcements that a busy worker may be behind; beyond it, it looks for whatever may go.
 pub(super) const BACKLOG: usize = 64;
@@ -12,8 +16,8 @@ pub(super) const BACKLOG: usize = 64;
 pub(super) enum Ready {
     /// Rows of any lane.
     Any,
-    /// An event that was queued for these destinations.
-    Event { kind: &'static str, destinations: Vec<&'static str> },
+    /// Rows that go through this one.
+    Through(Lane),
 }
 
 impl Ready {
@@ -21,9 +25,7 @@ impl Ready {
     fn concerns(&self, lane: &Lane) -> bool {
         match self {
             Self::Any => true,
-            Self::Event { kind, destinations } => {
-                destinations.iter().any(|to| lane.takes(Queue::Entries, to, kind))
-            }
+            Self::Through(ready) => lane.meets(ready),
         }
     }
 }
@@ -42,5 +44,30 @@ impl Queued {
                 return;
             }
         }
+    }
+}
+
+/// Where rows may go once a job of the store is committed. The store drops the job then, and with it this, which announces them: also where
+/// whoever asked for it has not stayed.
+pub(super) struct Announcement {
+    pub(super) rules: Arc<Rules>,
+    lanes: RefCell<Vec<Lane>>,
+}
+
+impl Announcement {
+    /// Of nothing yet.
+    pub(super) fn of(rules: Arc<Rules>) -> Self {
+        Self { rules, lanes: RefCell::default() }
+    }
+
+    /// The job may run again: what it did counts the last time alone.
+    pub(super) fn replace(&self, lanes: Vec<Lane>) {
+        self.lanes.replace(lanes);
+    }
+}
+
+impl Drop for Announcement {
+    fn drop(&mut self) {
+        self.lanes.take().into_iter().for_each(|lane| self.rules.announce(Ready::Through(lane)));
     }
 }

@@ -14,6 +14,7 @@ mod legacy;
 mod moving;
 mod operator;
 mod pushes;
+mod ready;
 mod reconcile;
 mod record_tokens;
 mod registrations;

@@ -187,8 +187,6 @@ impl Ledger {
         if holds && is_final {
             // There may be no receiver.
             let _ = self.rules.settled.send(held.id.clone());
-            // What waits behind it may belong to another lane: a correction behind its birth.
-            self.wake();
         }
         Ok(holds)
     }

@@ -60,4 +60,6 @@ pub(crate) trait Queues {
     fn delete_met_by(&mut self, entry: &str) -> Result<()>;
     /// Removes a row.
     fn delete(&mut self, queue: Queue, seq: Seq) -> Result<bool>;
+    /// Where rows may go since this was asked last, of this transaction: they waited for an older one of their line, which is settled or gone.
+    fn freed(&mut self) -> Vec<Lane>;
 }

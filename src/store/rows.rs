@@ -181,6 +181,15 @@ impl Lane {
             && self.destination == destination
             && (self.kinds.is_empty() || self.kinds.iter().any(|taken| taken == kind))
     }
+
+    /// Whether there is a row that goes through both.
+    pub(crate) fn meets(&self, other: &Self) -> bool {
+        let takes = |kind: &String| self.takes(other.queue, &other.destination, kind);
+        match other.kinds.as_slice() {
+            [] => self.queue == other.queue && self.destination == other.destination,
+            kinds => kinds.iter().any(takes),
+        }
+    }
 }
 
 /// How rows are leased.

@@ -35,8 +35,10 @@ async fn a_database_that_says_nothing_keeps_nobody_for_ever_and_what_it_stored_g
     let ledger = Ledger::open_with(home.settings(), Home::QUARANTINE, Surroundings::default(), open).unwrap();
     ledger.acknowledge_within(Duration::from_secs(30));
     is_silent.store(true, Ordering::SeqCst);
+    let mut queued = ledger.queued(&lane(&[EventKind::Birth]));
     let refused = ledger.accept(birth("c1"), MEDIATOR.to_vec(), None).await.unwrap_err();
     assert_eq!(refused.code(), Code::Storage);
+    assert!(queued.recv().now_or_never().is_some(), "who sends is told, whoever waits for the database");
     let refused = ledger.receive(BIRTH_NID, "{}".into(), Sender::Known).await.unwrap_err();
     assert_eq!(refused.code(), Code::Storage);
 

@@ -29,6 +29,7 @@ macro_rules! suite {
             a_lease_takes_what_is_due_in_order_and_counts_an_attempt,
             a_row_waits_for_the_older_ones_of_its_line_at_its_destination,
             a_row_waits_for_all_that_are_older_and_not_only_for_the_next,
+            a_transaction_says_what_it_freed,
             what_failed_goes_behind_all_that_wait,
             what_a_person_puts_back_goes_behind_all_that_wait,
             what_was_broken_off_keeps_its_place,

@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::join_all;
 
-use super::{again, discarded, insert, lane, name, new, push, refusal, run};
+use super::{again, discarded, done, ids, insert, lane, lease_at, name, new, of_line, push, refusal, run};
 use crate::error::{Code, Error, Result};
 use crate::store::{
-    Advance, CorrelationRow, Filter, Millis, NewRow, OutcomeRow, Pick, Queue, Row, SEALED, Store, TokenRow,
-    Tx,
+    Advance, CorrelationRow, Filter, Lane, Millis, NewRow, OutcomeRow, Pick, Queue, Row, SEALED, Store,
+    TokenRow, Tx,
 };
 
 /// Jobs that are handed over at the same time.
@@ -42,6 +42,28 @@ pub(crate) async fn jobs_that_name_no_lock_run_one_after_another(store: &Store) 
     let counted = join_all((0..JOBS).map(|number| store.take(locks(number), count))).await;
     assert!(counted.iter().all(Result::is_ok), "{counted:?}");
     assert_eq!(run(store, |tx| tx.number("n")).await, Some(JOBS));
+}
+
+pub(crate) async fn a_transaction_says_what_it_freed(store: &Store) {
+    let correction = NewRow { kind: "birth-correction".to_owned(), ..of_line("b", "one") };
+    let message = |id: &str| NewRow { queue: Queue::Deliveries, ..of_line(id, "one") };
+    let alone = NewRow { line: None, ..new("d") };
+    insert(store, vec![of_line("a", "one"), correction, of_line("c", "two"), alone]).await;
+    insert(store, vec![message("m"), message("n")]).await;
+    let lane_of = |queue, kind: &str| Lane { queue, kinds: vec![kind.to_owned()], ..lane() };
+    let settle = |tx: &mut dyn Tx, row: &Row| {
+        tx.settle(row.lease(), &done(), 50)?;
+        Ok(tx.freed())
+    };
+    let leased = lease_at(store, 10, 9).await;
+    assert_eq!(ids(&leased), ["a", "c", "d"]);
+    let freed = run(store, move |tx| leased.iter().map(|row| settle(tx, row)).collect::<Result<Vec<_>>>());
+    let correction = lane_of(Queue::Entries, "birth-correction");
+    assert_eq!(freed.await, [vec![correction], Vec::new(), Vec::new()], "the one that waited, and once");
+    let first = run(store, |tx| tx.listed(Queue::Deliveries, "m")).await.unwrap().seq;
+    let freed = run(store, move |tx| tx.delete(Queue::Deliveries, first).map(|_| tx.freed()));
+    assert_eq!(freed.await, [lane_of(Queue::Deliveries, "birth")]);
+    assert!(run(store, |tx| Ok(tx.freed())).await.is_empty(), "the next one has freed nothing");
 }
 
 type Verb = fn(&mut dyn Tx) -> Result<()>;

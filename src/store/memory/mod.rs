@@ -3,6 +3,7 @@
 
 pub(super) mod database;
 mod kept;
+mod lines;
 mod overview;
 mod pushes;
 mod table;
@@ -105,7 +106,9 @@ struct Tables {
 impl Tables {
     /// The transaction is over.
     fn end(&mut self, is_committed: bool) {
-        let Self { changes, numbers, sealed, work: Work { rows, jobs, .. }, attempts, kept, pushes } = self;
+        let Self { changes, numbers, sealed, work, attempts, kept, pushes } = self;
+        let Work { rows, jobs, freed, .. } = work;
+        freed.clear();
         let Kept { identities, keys, correlations, correlated, expected, outcomes, tokens, verified, .. } =
             kept;
         let tables: [&mut dyn Transacted; 14] = [
@@ -213,7 +216,7 @@ impl Tables {
             changes: *changes,
             numbers: numbers.copy(),
             sealed: sealed.copy(),
-            work: Work { last: work.last, rows: work.rows.copy(), jobs: work.jobs.copy() },
+            work: Work { last: work.last, rows: work.rows.copy(), jobs: work.jobs.copy(), freed: Vec::new() },
             attempts: attempts.copy(),
             kept: Kept {
                 last: kept.last,

@@ -15,6 +15,8 @@ pub(super) struct Work {
     pub(super) last: Seq,
     pub(super) rows: Table<(Queue, Seq), Waiting>,
     pub(super) jobs: Table<Seq, JobRow>,
+    /// As [`Queues::freed`].
+    pub(super) freed: Vec<Lane>,
 }
 
 /// A row and its place among those that wait.
@@ -54,16 +56,6 @@ impl Work {
     fn undecided(&mut self, queue: Queue, seq: Seq, states: &[State]) -> Option<&mut Row> {
         let is_undecided = states.contains(&self.rows.get(&(queue, seq))?.row.state);
         if is_undecided { self.rows.change(&(queue, seq)).map(|waiting| &mut waiting.row) } else { None }
-    }
-
-    fn is_free(&self, row: &Row) -> bool {
-        row.line.is_none()
-            || !self.waiting(row.queue).any(|Waiting { row: older, .. }| {
-                older.seq < row.seq
-                    && older.line == row.line
-                    && older.destination == row.destination
-                    && !older.state.is_settled()
-            })
     }
 
     pub(super) fn insert(&mut self, new: &NewRow) -> Result<()> {
@@ -286,8 +278,9 @@ impl Queues for Tables {
             Verdict::Settled { state, result } => {
                 let result = result.as_deref();
                 close(row, Closing { state: *state, reason: None, result }, now);
+                self.work.free_behind(lease.queue, lease.seq);
             }
-            Verdict::Gone => drop(self.work.rows.remove(&(lease.queue, lease.seq))),
+            Verdict::Gone => return self.delete(lease.queue, lease.seq),
         }
         Ok(true)
     }
@@ -331,8 +324,12 @@ impl Queues for Tables {
     }
 
     fn close(&mut self, queue: Queue, seq: Seq, closing: Closing<'_>, now: Millis) -> Result<bool> {
-        let row = self.work.undecided(queue, seq, &[State::Queued, State::Parked]);
-        Ok(row.map(|row| close(row, closing, now)).is_some())
+        let Some(row) = self.work.undecided(queue, seq, &[State::Queued, State::Parked]) else {
+            return Ok(false);
+        };
+        close(row, closing, now);
+        self.work.free_behind(queue, seq);
+        Ok(true)
     }
 
     fn park(&mut self, queue: Queue, seq: Seq, refusal: &Refusal) -> Result<bool> {
@@ -353,12 +350,17 @@ impl Queues for Tables {
     }
 
     fn delete_met_by(&mut self, entry: &str) -> Result<()> {
-        self.work.rows.remove_those(|_, waiting| waiting.met_by.as_deref() == Some(entry));
-        Ok(())
+        let met = self.work.rows.keys_of(|_, waiting| waiting.met_by.as_deref() == Some(entry));
+        met.into_iter().try_for_each(|(queue, seq)| self.delete(queue, seq).map(drop))
     }
 
     fn delete(&mut self, queue: Queue, seq: Seq) -> Result<bool> {
+        self.work.free_behind(queue, seq);
         Ok(self.work.rows.remove(&(queue, seq)).is_some())
+    }
+
+    fn freed(&mut self) -> Vec<Lane> {
+        std::mem::take(&mut self.work.freed)
     }
 }
 

@@ -34,7 +34,7 @@ impl Server {
         };
         apart(|| {
             let mut session = Session::open(&self.0).map_err(|failure| words(&failure))?;
-            let answer = ask(&mut Transaction(&mut session));
+            let answer = ask(&mut Transaction::new(&mut session));
             answer.map_err(|error| match session.take_failure() {
                 Some(failure) => words(&failure),
                 None => error.detail().to_owned(),

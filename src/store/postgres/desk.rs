@@ -336,7 +336,7 @@ fn run_jobs(session: &mut Session, group: &mut [Waiting]) -> Result<bool, Ended>
         if !is_alone {
             session.execute("SAVEPOINT job").map_err(|error| before(session, error))?;
         }
-        let outcome = (job.job)(&mut Transaction(session));
+        let outcome = (job.job)(&mut Transaction::new(session));
         match session.take_failure() {
             Some(failure) if failure.kind != Kind::Refused => return Err(Ended::Before(failure)),
             _ => {}

@@ -23,7 +23,7 @@ pub(super) fn prepare(session: &mut Session, site: &Site) -> Result<(), OpenErro
     let lock = format!("BEGIN; SELECT pg_advisory_xact_lock({}, {})", schema::LOCKS, schema::LOCK);
     session.begin(&lock).map_err(|error| failed(session, error))?;
     let prepared = migrate(session, site).and_then(|()| {
-        let opened = site.owner.opened(&mut Transaction(session), false);
+        let opened = site.owner.opened(&mut Transaction::new(session), false);
         opened.map_err(|error| match error {
             OwnerError::Refused(sentence) => OpenError::Refused(sentence),
             OwnerError::NoRoom(file) => site.refused(format!("the disk of {} is full", file.display())),

@@ -134,7 +134,8 @@ impl Table {
             release_line: format!(
                 "UPDATE {name} SET held=false WHERE seq=(SELECT min(later.seq) FROM {name} AS ended \
                  JOIN {name} AS later ON later.destination=ended.destination AND later.line=ended.line \
-                 WHERE ended.seq=$1 AND later.seq<>$1 AND later.line<>'' AND later.state IN ('queued', 'leased', 'parked'))"
+                 WHERE ended.seq=$1 AND later.seq<>$1 AND later.line<>'' AND later.state IN ('queued', 'leased', 'parked')) \
+                 RETURNING destination, kind"
             ),
             release_leased: format!(
                 "UPDATE {name} SET state='queued', next_at=0, position=behind.position FROM \

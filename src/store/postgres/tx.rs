@@ -7,12 +7,18 @@ use super::session::{Session, Values};
 use super::work::{count, state};
 use crate::error::Result;
 use crate::store::{
-    CorrelationRow, IdentityRow, JobRow, Listed, ListedPush, Millis, OutcomeRow, PushRow, SEALED_AT_ONCE,
-    SealedColumn, SealedValue, Seq, State, TokenRow, Tx,
+    CorrelationRow, IdentityRow, JobRow, Lane, Listed, ListedPush, Millis, OutcomeRow, PushRow,
+    SEALED_AT_ONCE, SealedColumn, SealedValue, Seq, State, TokenRow, Tx,
 };
 
-/// What a job sees of the database.
-pub(super) struct Transaction<'s>(pub(super) &'s mut Session);
+/// What a job sees of the database, and what it has freed.
+pub(super) struct Transaction<'s>(pub(super) &'s mut Session, pub(super) Vec<Lane>);
+
+impl<'s> Transaction<'s> {
+    pub(super) fn new(session: &'s mut Session) -> Self {
+        Self(session, Vec::new())
+    }
+}
 
 impl Transaction<'_> {
     pub(super) fn run(&mut self, sql: &str, values: Values<'_>) -> Result<usize> {

@@ -177,8 +177,12 @@ impl Queues for Transaction<'_> {
 
     fn delete(&mut self, queue: Queue, seq: Seq) -> Result<bool> {
         let table = table(queue);
-        self.run(&table.release_line, &[&seq])?;
+        self.release_line_of(table, seq)?;
         Ok(self.run(&table.delete, &[&seq])? == 1)
+    }
+
+    fn freed(&mut self) -> Vec<Lane> {
+        std::mem::take(&mut self.1)
     }
 }
 
@@ -242,7 +246,16 @@ impl Transaction<'_> {
     fn end(&mut self, table: &Table, seq: Seq, closing: Closing<'_>, now: Millis) -> Result<()> {
         let Closing { state, reason, result } = closing;
         self.run(&table.end, &[&seq, &state.as_str(), &reason.map(text), &now, &result])?;
-        self.run(&table.release_line, &[&seq]).map(drop)
+        self.release_line_of(table, seq)
+    }
+
+    /// The oldest unsettled row of the line of `seq`, other than itself, no longer waits.
+    fn release_line_of(&mut self, table: &Table, seq: Seq) -> Result<()> {
+        let freed = self.change(&table.release_line, &[&seq], |row| {
+            Ok(Lane { queue: table.queue, destination: row.try_get(0)?, kinds: vec![row.try_get(1)?] })
+        })?;
+        self.1.extend(freed);
+        Ok(())
     }
 }
 

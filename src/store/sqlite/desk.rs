@@ -297,7 +297,7 @@ fn run_apart(session: &Session, group: &mut [Waiting]) -> Result<()> {
 
 /// Whether the job succeeds.
 fn run_job(session: &Session, job: &mut Waiting) -> Result<bool> {
-    let outcome = (job.job)(&mut Transaction(session));
+    let outcome = (job.job)(&mut Transaction::new(session));
     // SQLite undoes the whole transaction by itself when the disk is full or fails.
     if session.is_autocommit() {
         return Err(outcome.err().filter(|error| error.code() == Code::Storage).unwrap_or_else(|| {

@@ -211,7 +211,7 @@ fn read_without_room(path: &Path, owner: &dyn Owner) -> Result<Option<Session>, 
     session.load().map_err(failed)?;
     session.pragma_update(None, "query_only", true).map_err(failed)?;
     session.execute_cached("BEGIN").map_err(failed)?;
-    owner.opened(&mut Transaction(&session), false).map_err(|error| OpenError::of_owner(path, error))?;
+    owner.opened(&mut Transaction::new(&session), false).map_err(|error| OpenError::of_owner(path, error))?;
     session.commit().map_err(failed)?;
     Ok(Some(session))
 }
@@ -311,7 +311,7 @@ pub(super) fn prepare(
         schema::migrate(session, version).map_err(failed)?;
     }
     session.load().map_err(failed)?;
-    owner.opened(&mut Transaction(session), true).map_err(|error| OpenError::of_owner(path, error))?;
+    owner.opened(&mut Transaction::new(session), true).map_err(|error| OpenError::of_owner(path, error))?;
     session.commit().map_err(failed)
 }
 

@@ -34,7 +34,9 @@ pub(super) struct Table {
     pub(super) is_held: String,
     pub(super) end: String,
     pub(super) line_of: String,
-    pub(super) release_line: String,
+    pub(super) next_of_line: String,
+    pub(super) release: String,
+    pub(super) kind_of: String,
     pub(super) held_at_the_end: String,
     pub(super) release_leased: String,
     pub(super) release_later: String,
@@ -141,10 +143,11 @@ impl Table {
                  progress=NULL, fault=NULL, refusal=NULL WHERE seq=?1"
             ),
             line_of: format!("SELECT destination, line FROM {name} WHERE seq=?1 AND line<>''"),
-            release_line: format!(
-                "UPDATE {name} SET held=0 WHERE seq=(SELECT min(seq) FROM {name} \
-                 WHERE destination=?1 AND line=?2 AND {UNSETTLED} AND seq<>?3)"
+            next_of_line: format!(
+                "SELECT min(seq) FROM {name} WHERE destination=?1 AND line=?2 AND {UNSETTLED} AND seq<>?3"
             ),
+            release: format!("UPDATE {name} SET held=0 WHERE seq=?1"),
+            kind_of: format!("SELECT kind FROM {name} WHERE seq=?1"),
             held_at_the_end: format!("SELECT seq FROM {name} WHERE state='leased' ORDER BY position"),
             release_leased: format!("UPDATE {name} SET state='queued', next_at=0, position=?2 WHERE seq=?1"),
             release_later: format!("UPDATE {name} SET next_at=0 WHERE {LATER}"),

@@ -1,5 +1,7 @@
 //! The verbs of a transaction on an open connection.
 
+use std::cell::RefCell;
+
 use rusqlite::{OptionalExtension, Row as SqlRow, params};
 
 use super::forget;
@@ -7,12 +9,18 @@ use super::session::Session;
 use super::work::{self, count};
 use crate::error::Result;
 use crate::store::{
-    CorrelationRow, IdentityRow, JobRow, Listed, ListedPush, Millis, OutcomeRow, PushRow, SEALED_AT_ONCE,
-    SealedColumn, SealedValue, Seq, State, TokenRow, Tx,
+    CorrelationRow, IdentityRow, JobRow, Lane, Listed, ListedPush, Millis, OutcomeRow, PushRow,
+    SEALED_AT_ONCE, SealedColumn, SealedValue, Seq, State, TokenRow, Tx,
 };
 
-/// What a job sees of the file.
-pub(super) struct Transaction<'s>(pub(super) &'s Session);
+/// What a job sees of the file, and what it has freed.
+pub(super) struct Transaction<'s>(pub(super) &'s Session, pub(super) RefCell<Vec<Lane>>);
+
+impl<'s> Transaction<'s> {
+    pub(super) fn new(session: &'s Session) -> Self {
+        Self(session, RefCell::default())
+    }
+}
 
 impl Transaction<'_> {
     pub(super) fn run(&self, sql: &str, values: impl rusqlite::Params) -> Result<usize> {

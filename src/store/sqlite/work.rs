@@ -211,6 +211,10 @@ impl Queues for Transaction<'_> {
         self.release_line_of(table, seq)?;
         Ok(self.run(&table.delete, [seq])? == 1)
     }
+
+    fn freed(&mut self) -> Vec<Lane> {
+        self.1.take()
+    }
 }
 
 impl Transaction<'_> {
@@ -309,14 +313,18 @@ impl Transaction<'_> {
         let line: Option<(String, String)> =
             self.find(&table.line_of, [seq], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let Some((destination, line)) = line else { return Ok(()) };
-        if table.queue != Queue::Entries {
-            return self.run(&table.release_line, params![destination, line, seq]).map(drop);
-        }
-        self.leave_line(seq, &line)?;
-        match self.first_of_line(&destination, &line)? {
-            Some(next) => self.run("UPDATE entry SET held=0 WHERE seq=?1", [next]).map(drop),
-            None => Ok(()),
-        }
+        let next = match table.queue {
+            Queue::Entries => {
+                self.leave_line(seq, &line)?;
+                self.first_of_line(&destination, &line)?
+            }
+            _ => self.find(&table.next_of_line, params![destination, line, seq], |row| row.get(0))?.flatten(),
+        };
+        let Some(next) = next else { return Ok(()) };
+        self.run(&table.release, [next])?;
+        let kind = self.find(&table.kind_of, [next], |row| row.get(0))?;
+        self.1.borrow_mut().push(Lane { queue: table.queue, destination, kinds: kind.into_iter().collect() });
+        Ok(())
     }
 }
 

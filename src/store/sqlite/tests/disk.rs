@@ -128,7 +128,7 @@ async fn without_a_byte_to_spare_what_was_accepted_is_read_and_nothing_is_writte
         let before = contents(&home);
         let site = Site::new(home.file(""), home.owner());
         let desk::Link::Reading(session) = open::for_reading(&site).unwrap() else { panic!("closed") };
-        let mut transaction = tx::Transaction(&session);
+        let mut transaction = tx::Transaction::new(&session);
         let rows = transaction.rows(Queue::Entries, &Filter::default(), 0, 9).unwrap();
         assert_eq!(ids(&rows), ["c1"]);
         let written = transaction.advance(rows[0].lease(), &Advance::default());

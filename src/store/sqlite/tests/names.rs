@@ -94,7 +94,7 @@ async fn names_are_found_while_nothing_can_be_written() {
     drop(store);
     let reading = open::for_reading(&Site::new(home.file(""), home.owner())).unwrap();
     let Link::Reading(session) = reading else { panic!("it cannot be read") };
-    assert!((0..MANY).all(|number| is_found(&mut super::super::tx::Transaction(&session), number)));
+    assert!((0..MANY).all(|number| is_found(&mut super::super::tx::Transaction::new(&session), number)));
     assert!(session.execute("DELETE FROM correlation", ()).is_err());
 }
 

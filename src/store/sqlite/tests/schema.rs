@@ -254,12 +254,12 @@ fn hot(table: &Table) -> Vec<&str> {
     let Table { has_older, row, end_leases, later_kinds, call, due_kinds, due, lease, next_later, .. } =
         table;
     let Table { leased, renew, advance, again, break_off, park_held, is_held, end, line_of, .. } = table;
-    let Table { release_line, requeue, postpone, is_undecided, park, delete, .. } = table;
+    let Table { next_of_line, release, kind_of, requeue, postpone, is_undecided, park, delete, .. } = table;
     let one =
         [has_older, row, end_leases, later_kinds, call, due_kinds, due, lease, next_later, leased, renew];
     let other =
-        [advance, again, break_off, park_held, is_held, end, line_of, release_line, requeue, postpone];
-    let rest = [is_undecided, park, delete];
+        [advance, again, break_off, park_held, is_held, end, line_of, next_of_line, requeue, postpone];
+    let rest = [release, kind_of, is_undecided, park, delete];
     one.into_iter().chain(other).chain(rest).map(String::as_str).collect()
 }
 
@@ -279,7 +279,7 @@ async fn no_statement_of_the_hot_path_looks_at_every_row() {
         };
         // The lines of entries have an index of their own.
         let is_entry = table.name == "entry";
-        let of_lines = [&table.has_older, &table.release_line];
+        let of_lines = [&table.has_older, &table.next_of_line];
         let mut hot = hot(table);
         if is_entry {
             hot.retain(|sql| of_lines.iter().all(|of_line| of_line.as_str() != *sql));
@@ -300,7 +300,7 @@ async fn no_statement_of_the_hot_path_looks_at_every_row() {
             (&table.end_leases, leased),
             (&table.leased, leased),
             (&table.has_older, "line"),
-            (&table.release_line, "line"),
+            (&table.next_of_line, "line"),
         ] {
             if is_entry && of_lines.contains(&sql) {
                 continue;
@@ -341,9 +341,9 @@ async fn the_next_is_found_at_once_behind_a_hundred_thousand_that_may_not_go() {
                 (&table.next_later, vec![to.clone(), kind.clone(), now.clone()]),
                 (&table.leased, vec![to.clone(), now.clone()]),
                 (&table.has_older, vec![to.clone(), "e7".to_owned().into()]),
-                (&table.release_line, vec![to.clone(), "e7".to_owned().into(), 1_i64.into()]),
+                (&table.next_of_line, vec![to.clone(), "e7".to_owned().into(), 1_i64.into()]),
             ] {
-                if !is_entry || ![&table.has_older, &table.release_line].contains(&sql) {
+                if !is_entry || ![&table.has_older, &table.next_of_line].contains(&sql) {
                     taken.push((steps(connection, sql, &values), sql.as_str()));
                 }
             }
