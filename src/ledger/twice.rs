@@ -24,24 +24,19 @@ impl Ledger {
 }
 
 impl Book<'_> {
-    /// Tells of it where another event than `entry` bears `aid`.
+    /// Tells of it where another event than `entry` bears `aid`: the last one that got it, so that many events with one id are as many pairs.
     pub(super) fn note_aid(&self, entry: &str, aid: &Aid) -> Result<()> {
         let entry = cause(entry);
-        let others = self.bearers("aid", aid.as_str())?.into_iter().filter(|other| other != entry);
-        let pairs: Vec<Pair> = others.map(|other| [other, entry.to_owned()]).collect();
-        for [other, entry] in &pairs {
-            tracing::error!(
-                event = entry,
-                other,
-                "MOSIP gave one application id to two events; both are sent, and MOSIP has to say whose it is"
-            );
-        }
-        if pairs.is_empty() {
-            return Ok(());
-        }
+        let other = self.bearers("aid", aid.as_str())?.into_iter().rfind(|other| other != entry);
+        let Some(other) = other else { return Ok(()) };
+        tracing::error!(
+            event = entry,
+            other,
+            "MOSIP gave one application id to two events; both are sent, and MOSIP has to say whose it is"
+        );
         // What does not open is not written over.
         let Some(mut known) = self.kept_twice()? else { return Ok(()) };
-        known.extend(pairs);
+        known.push([other, entry.to_owned()]);
         known.drain(..known.len().saturating_sub(MOST));
         self.keep_twice(&known)
     }

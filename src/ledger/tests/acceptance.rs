@@ -212,15 +212,21 @@ async fn an_event_that_was_discarded_is_taken_again_under_an_id_of_its_own() {
 async fn two_events_that_got_one_application_id_both_go_and_are_named() {
     let home = Home::new();
     let ledger = home.open();
-    for composition in ["c1", "c2"] {
+    let go = async |composition| {
         accept(&ledger, birth(composition)).await;
         let leased = lease(&ledger, EventKind::Birth).await.remove(0);
         assign(&ledger, &leased, "10001100770000120260101000000").await;
         settle(&ledger, &leased, done()).await;
-    }
+    };
+    go("c1").await;
+    go("c2").await;
     assert_eq!(home.open().aids_given_twice().await.unwrap(), [["c1".to_owned(), "c2".to_owned()]]);
     ledger.housekeep().await.unwrap();
     assert_eq!(ledger.aids_given_twice().await.unwrap().len(), 1, "until both are forgotten");
+
+    go("c3").await;
+    let pairs = [["c1", "c2"], ["c2", "c3"]].map(|pair| pair.map(str::to_owned));
+    assert_eq!(ledger.aids_given_twice().await.unwrap(), pairs, "each event but the first makes one pair");
 }
 
 #[tokio::test]
