@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::{Call, Done, News, Progress, Read, Step, Steps, TokenSource, Work};
+use super::{Call, Done, News, Progress, Read, Seal, Step, Steps, TokenSource, Work};
 use crate::error::{Code, Error, Result};
 use crate::opencrvs::record_token::KeptToken;
 use crate::pool;
@@ -27,6 +27,11 @@ pub(crate) trait Outside: Send + Sync {
 
     /// Asks for the next step of `work`, and gives it back.
     fn next(&self, steps: &Arc<dyn Steps>, work: Work) -> BoxFuture<'_, Result<(Work, Step)>>;
+
+    /// Makes the body of a call.
+    fn seal(&self, seal: Seal) -> BoxFuture<'_, Result<Bytes>> {
+        std::future::ready(seal()).boxed()
+    }
 
     /// Has the key files read at once, where they changed.
     fn refresh_keys(&self) -> BoxFuture<'_, ()>;
@@ -48,6 +53,10 @@ pub(crate) trait Breaker: Send + Sync {
 pub(crate) trait Keep: Send + Sync {
     /// It is durable once this returns; false: another worker has the entry by now.
     fn keep<'a>(&'a self, progress: &'a Progress, news: Option<News>) -> BoxFuture<'a, Result<bool>>;
+    /// Whether no other worker can have the entry by now. Asked right before each call.
+    fn holds(&self) -> bool {
+        true
+    }
 }
 
 /// Takes `work` all its steps. `None`: another worker has the entry by now.
@@ -62,26 +71,39 @@ pub(crate) async fn drive(
     let mut brought: Option<(Progress, Option<News>)> = None;
     for _ in 0..MOST_STEPS {
         let mut asked = outside.next(steps, work).await;
-        let before = match &mut asked {
-            Ok((_, Step::Call(call))) => call.before.take(),
-            _ => None,
+        let (before, seal) = match &mut asked {
+            Ok((_, Step::Call(call))) => (call.before.take(), call.seal.take()),
+            _ => (None, None),
         };
         let (progress, news) = brought.take().unzip();
         // What the step stores before its call holds what was brought, so one commit takes both.
-        if let Some(progress) = before.or(progress) {
-            if !keeper.keep(&progress, news.flatten()).await? {
-                return Ok(None);
+        let progress = before.or(progress);
+        let keep = async {
+            match &progress {
+                Some(progress) => keeper.keep(progress, news.flatten()).await,
+                None => Ok(true),
             }
-            if let Ok((work, _)) = &mut asked {
-                work.progress = progress;
-            }
+        };
+        // Neither needs the other. Where it is stored that the entry may have gone, and it cannot be sealed, it goes later as after a crash.
+        let (is_kept, body) = tokio::join!(keep, sealed(outside, seal));
+        if !is_kept? {
+            return Ok(None);
         }
         let (asked, step) = asked?;
         work = asked;
-        let Call { request, token, resend, read, .. } = match step {
+        if let Some(progress) = progress {
+            work.progress = progress;
+        }
+        let Call { mut request, token, resend, read, .. } = match step {
             Step::Done(done) => return Ok(Some(done)),
             Step::Call(call) => *call,
         };
+        if let Some(body) = body? {
+            request.body = body;
+        }
+        if !keeper.holds() {
+            return Ok(None);
+        }
         let host = host_and_port(&request.uri);
         let reply = outside.send(token, request).await?;
         if resend && may_resend && matches!(&reply, Err(failure) if failure.is_retry_safe()) {
@@ -106,6 +128,13 @@ pub(crate) async fn drive(
         }
     }
     Err(no_end())
+}
+
+async fn sealed(outside: &dyn Outside, seal: Option<Seal>) -> Result<Option<Bytes>> {
+    match seal {
+        Some(seal) => outside.seal(seal).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 /// What `read` means once the keys are those of the files. `None`: the step is made again.

@@ -251,6 +251,11 @@ pub(crate) trait Steps: Send + Sync {
     /// What prevents a step counts as a failed attempt: a key that is missing pauses the channel, a fault of the caller
     /// parks the entry.
     fn next(&self, work: &Work) -> Result<Step>;
+
+    /// Whether [`Self::next`] neither signs nor decrypts: what does is left to [`Call::seal`].
+    fn is_quick(&self) -> bool {
+        false
+    }
 }
 
 /// An upstream URL, and what goes there.
@@ -311,12 +316,17 @@ pub(crate) struct Call {
     pub(crate) token: Option<Arc<TokenSource>>,
     /// Stored before the first byte leaves, where it is set; all that the progress of the entry holds is in it.
     pub(crate) before: Option<Progress>,
+    /// Makes the body of the request, where that takes a private key: while [`Self::before`] is being stored.
+    pub(crate) seal: Option<Seal>,
     /// Where nothing of the request has left, the step is made once more at once: for calls whose failure a caller would see, or that
     /// are made only once.
     pub(crate) resend: bool,
     /// What the answer, or the lack of one, means.
     pub(crate) read: ReadReply,
 }
+
+/// Makes the body of a call. Which keys it takes is settled before; what it returns depends on nothing else than when it was made.
+pub(crate) type Seal = Box<dyn FnOnce() -> Result<Bytes> + Send>;
 
 /// Reads the answer to a call, or why there is none.
 pub(crate) type ReadReply = Box<dyn FnOnce(Result<Reply, SendError>) -> Result<Read> + Send>;

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http::{Method, StatusCode};
 
 use crate::clock::Clock;
 use crate::destinations::drive::Outside;
-use crate::destinations::{Step, Steps, Token, TokenRequest, TokenSource, Work};
+use crate::destinations::{Seal, Step, Steps, Token, TokenRequest, TokenSource, Work};
 use crate::error::{Error, Result};
 use crate::keys::Keyring;
-use crate::pool::Pool;
+use crate::pool::{self, Pool};
 use crate::upstream::{Client, Reply, Request, SendError, host_and_port};
 
 /// Largest answer of a token endpoint, bytes. A token has a few KiB.
@@ -91,13 +92,16 @@ impl Outside for Network {
     }
 
     fn next(&self, steps: &Arc<dyn Steps>, work: Work) -> BoxFuture<'_, Result<(Work, Step)>> {
-        let steps = Arc::clone(steps);
-        self.pool
-            .run(move || {
-                let step = steps.next(&work)?;
-                Ok((work, step))
-            })
-            .boxed()
+        let (is_quick, len, steps) = (steps.is_quick(), work.payload.len(), Arc::clone(steps));
+        let next = move || {
+            let step = steps.next(&work)?;
+            Ok((work, step))
+        };
+        if is_quick { pool::offload(len, next).boxed() } else { self.pool.run(next).boxed() }
+    }
+
+    fn seal(&self, seal: Seal) -> BoxFuture<'_, Result<Bytes>> {
+        self.pool.run(seal).boxed()
     }
 
     fn refresh_keys(&self) -> BoxFuture<'_, ()> {

@@ -343,12 +343,12 @@ struct Kept<'a> {
 
 impl Keep for Kept<'_> {
     fn keep<'a>(&'a self, progress: &'a Progress, news: Option<News>) -> BoxFuture<'a, Result<bool>> {
-        async {
-            let is_kept = self.ledger.advance(self.held, progress, news).await?;
-            // Where the process stood still meanwhile, another gateway may have the row, and make the call.
-            Ok(is_kept && Instant::now() < *self.until.borrow())
-        }
-        .boxed()
+        self.ledger.advance(self.held, progress, news).boxed()
+    }
+
+    /// Where the process stood still, another gateway may have the row, and make the call.
+    fn holds(&self) -> bool {
+        Instant::now() < *self.until.borrow()
     }
 }
 

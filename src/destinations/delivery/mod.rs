@@ -74,7 +74,7 @@ impl Steps for Delivery {
             max_response: MAX_REPLY,
         };
         let read = Box::new(|reply: Result<Reply, _>| read(&reply?));
-        Ok(Step::from(Call { request, token: None, before: None, resend: false, read }))
+        Ok(Step::from(Call { request, token: None, before: None, seal: None, resend: false, read }))
     }
 }
 

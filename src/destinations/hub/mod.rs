@@ -137,6 +137,6 @@ impl Steps for Publisher {
                 Answer::AlreadyRegistered => Err(Denial::Denied.error("already registered")),
             }
         });
-        Ok(Step::from(Call { request, token: self.token(), before: None, resend: false, read }))
+        Ok(Step::from(Call { request, token: self.token(), before: None, seal: None, resend: false, read }))
     }
 }

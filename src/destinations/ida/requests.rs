@@ -121,7 +121,7 @@ impl Requests {
                 (answer, _) => finish(answer),
             }
         });
-        Ok(Call { request, token: None, before: None, resend: true, read })
+        Ok(Call { request, token: None, before: None, seal: None, resend: true, read })
     }
 
     /// Whether peer `ida` has another certificate by now than the one that was sealed to.

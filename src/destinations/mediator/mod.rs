@@ -19,7 +19,7 @@ use super::drive::{Outside, ask};
 use super::iam::IamToken;
 use super::ida::Requests;
 use super::{
-    Call, Destination, Done, Listed, News, Progress, Read, ReadReply, Remedy, Route, Rows, Step, Steps,
+    Call, Destination, Done, Listed, News, Progress, Read, ReadReply, Remedy, Route, Rows, Seal, Step, Steps,
     TokenSource, Tools, Work, transport_of,
 };
 use crate::clock::Clock;
@@ -85,7 +85,7 @@ impl Mediator {
             };
             then(reply.map_err(Error::from).and_then(read))
         });
-        Ok(self.call(Method::GET, uri, Bytes::new(), None, read))
+        Ok(self.call(Method::GET, uri, None, None, read))
     }
 
     /// The application id is stored, and delivered, before the event goes.
@@ -117,10 +117,14 @@ impl Mediator {
             Some(aid) => event.with_aid(&aid),
             None => event.body().clone(),
         };
-        let (ring, now) = (self.keys.current(), self.clock.now());
-        let to = roles::recipient(&ring, roles::MOSIP, now)?;
-        let signer = roles::signer(&ring, self.settings.sign_with.as_deref(), now)?;
-        let body = mediator::event_request(id, &plaintext, to, &signer.private, now)?;
+        let (ring, now, id) = (self.keys.current(), self.clock.now(), id.to_owned());
+        // A key that is missing is told before anything is stored.
+        roles::recipient(&ring, roles::MOSIP, now)?;
+        let signer = Arc::clone(roles::signer(&ring, self.settings.sign_with.as_deref(), now)?);
+        let seal: Seal = Box::new(move || {
+            let to = roles::recipient(&ring, roles::MOSIP, now)?;
+            mediator::event_request(&id, &plaintext, to, &signer.private, now)
+        });
         let before = (!progress.sent).then(|| Progress { sent: true, ..progress.clone() });
         let over = transport_of(&uri);
         let read = Box::new(move |reply: Result<Reply, _>| {
@@ -129,18 +133,26 @@ impl Mediator {
                 .map_err(|error| of_registration(reply.explain(error)))?;
             Ok(Read::Done(Done { news: Some(News::Accepted(accepted.transport())), ..Done::default() }))
         });
-        Ok(self.call(Method::POST, uri, body, before, read))
+        Ok(self.call(Method::POST, uri, before, Some(seal), read))
     }
 
-    fn call(&self, method: Method, uri: Uri, body: Bytes, before: Option<Progress>, read: ReadReply) -> Call {
+    fn call(
+        &self,
+        method: Method,
+        uri: Uri,
+        before: Option<Progress>,
+        seal: Option<Seal>,
+        read: ReadReply,
+    ) -> Call {
         const JSON: HeaderValue = HeaderValue::from_static("application/json");
         let mut headers = HeaderMap::from_iter([(header::ACCEPT, JSON)]);
-        if !body.is_empty() {
+        if seal.is_some() {
             headers.insert(header::CONTENT_TYPE, JSON);
         }
+        let body = Bytes::new();
         let deadline = self.settings.deadline;
         let request = Request { method, uri, headers, body, deadline, max_response: MAX_REPLY };
-        Call { request, token: self.token.clone(), before, resend: false, read }
+        Call { request, token: self.token.clone(), before, seal, resend: false, read }
     }
 }
 
@@ -222,6 +234,11 @@ impl Steps for Mediator {
             }
         }
         self.send_step(uri, &work.id, &event, &notes, &work.progress).map(Step::from)
+    }
+
+    /// A request to IDA is signed where it is made.
+    fn is_quick(&self) -> bool {
+        self.link.is_none()
     }
 }
 

@@ -237,7 +237,7 @@ impl Confirmations {
             }
         };
         let request = Request { method, uri, headers, body, deadline: DEADLINE, max_response: MAX_REPLY };
-        Ok(Call { request, token, before: None, resend: false, read })
+        Ok(Call { request, token, before: None, seal: None, resend: false, read })
     }
 }
 

@@ -47,6 +47,6 @@ impl LegacyPosts {
             Ok(Read::Done(Done::default()))
         });
         let token = Some(Arc::clone(&self.token));
-        Ok(Step::from(Call { request, token, before: None, resend: false, read }))
+        Ok(Step::from(Call { request, token, before: None, seal: None, resend: false, read }))
     }
 }

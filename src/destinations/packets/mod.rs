@@ -132,7 +132,7 @@ impl Packets {
         let headers = HeaderMap::from_iter([(header::ACCEPT, JSON), (header::CONTENT_TYPE, JSON)]);
         let deadline = self.settings.deadline;
         let request = Request { method, uri, headers, body, deadline, max_response: MAX_REPLY };
-        Call { request, token: self.token.clone(), before, resend: false, read }
+        Call { request, token: self.token.clone(), before, seal: None, resend: false, read }
     }
 }
 

@@ -182,6 +182,6 @@ impl Steps for System {
         let before = (!work.progress.sent).then(|| Progress { sent: true, ..work.progress.clone() });
         let settings = Arc::clone(&self.settings);
         let read = Box::new(move |reply: Result<Reply, _>| settings.read(&reply?));
-        Ok(Step::from(Call { request, token: self.token.clone(), before, resend: false, read }))
+        Ok(Step::from(Call { request, token: self.token.clone(), before, seal: None, resend: false, read }))
     }
 }

@@ -5,7 +5,11 @@ pub(crate) mod addition;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use http::{HeaderMap, Method};
+use tokio::sync::Barrier;
+use tokio::time::timeout;
 
 use super::drive::{Outside, drive};
 use super::fake::{Book, Script, is_away, is_silent, says, work};
@@ -32,7 +36,7 @@ impl Steps for OneCall {
             reply?;
             Ok(Read::Done(Done::default()))
         });
-        Ok(Step::from(Call { request, token: None, before, resend: self.resend, read }))
+        Ok(Step::from(Call { request, token: None, before, seal: None, resend: self.resend, read }))
     }
 }
 
@@ -79,16 +83,111 @@ async fn a_destination_that_finds_no_end_is_a_bug() {
     assert_eq!(error.code(), Code::Bug);
 }
 
+/// As [`OneCall`], with a body that is sealed, or fails to be.
+struct Sealing {
+    fails: bool,
+}
+
+impl Steps for Sealing {
+    fn next(&self, work: &Work) -> Result<Step> {
+        let Step::Call(call) = OneCall { resend: false }.next(work)? else { unreachable!() };
+        let fails = self.fails;
+        let seal: Seal = Box::new(move || match fails {
+            true => Err(Error::new(Code::Busy, "no key is free")),
+            false => Ok(Bytes::from_static(b"sealed")),
+        });
+        Ok(Step::from(Call { seal: Some(seal), ..*call }))
+    }
+}
+
+#[tokio::test]
+async fn a_call_waits_for_its_body_and_for_what_precedes_it() {
+    let (outside, book) = (Script::new([says(200, "")]), Book::default());
+    assert!(run(Sealing { fails: false }, &outside, &book).await.unwrap().is_some());
+    assert_eq!((outside.last_body(), book.kept.lock().unwrap().len()), (Bytes::from_static(b"sealed"), 1));
+
+    for (fails, most, code) in [(true, 1, Code::Busy), (false, 0, Code::Storage), (true, 0, Code::Storage)] {
+        let (outside, book) = (Script::default(), Book::dies_after(most));
+        let error = run(Sealing { fails }, &outside, &book).await.err().unwrap();
+        assert_eq!((error.code(), outside.paths().len()), (code, 0));
+    }
+}
+
+/// Storing and sealing, each of which ends once the other has begun.
+struct Both {
+    begun: Barrier,
+    calls: Script,
+}
+
+impl drive::Keep for Both {
+    fn keep<'a>(&'a self, _: &'a Progress, _: Option<News>) -> BoxFuture<'a, Result<bool>> {
+        async {
+            self.begun.wait().await;
+            Ok(true)
+        }
+        .boxed()
+    }
+}
+
+impl Outside for Both {
+    fn send(
+        &self,
+        token: Option<Arc<TokenSource>>,
+        request: Request,
+    ) -> BoxFuture<'_, Result<Result<Reply, SendError>>> {
+        self.calls.send(token, request)
+    }
+
+    fn next(&self, steps: &Arc<dyn Steps>, work: Work) -> BoxFuture<'_, Result<(Work, Step)>> {
+        self.calls.next(steps, work)
+    }
+
+    fn seal(&self, seal: Seal) -> BoxFuture<'_, Result<Bytes>> {
+        async {
+            self.begun.wait().await;
+            seal()
+        }
+        .boxed()
+    }
+
+    fn refresh_keys(&self) -> BoxFuture<'_, ()> {
+        self.calls.refresh_keys()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_is_sealed_while_what_precedes_its_call_is_stored() {
+    let both = Both { begun: Barrier::new(2), calls: Script::new([says(200, "")]) };
+    let steps: Arc<dyn Steps> = Arc::new(Sealing { fails: false });
+    let driven = drive(&both, &steps, work("a", "test", ""), &both);
+    let done = timeout(Duration::from_secs(60), driven).await.expect("neither waits for the other");
+    assert!(done.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn whoever_may_have_lost_the_entry_meanwhile_makes_no_call() {
+    struct Late(Book);
+    impl drive::Keep for Late {
+        fn keep<'a>(&'a self, progress: &'a Progress, news: Option<News>) -> BoxFuture<'a, Result<bool>> {
+            self.0.keep(progress, news)
+        }
+
+        fn holds(&self) -> bool {
+            false
+        }
+    }
+    let (outside, late) = (Script::default(), Late(Book::default()));
+    let steps: Arc<dyn Steps> = Arc::new(Sealing { fails: false });
+    assert!(drive(&outside, &steps, work("a", "test", ""), &late).await.unwrap().is_none());
+    assert!(outside.paths().is_empty());
+}
+
 #[tokio::test]
 async fn whoever_lost_the_entry_makes_no_further_call() {
     struct Lost;
     impl drive::Keep for Lost {
-        fn keep<'a>(
-            &'a self,
-            _: &'a Progress,
-            _: Option<News>,
-        ) -> futures_util::future::BoxFuture<'a, Result<bool>> {
-            Box::pin(std::future::ready(Ok(false)))
+        fn keep<'a>(&'a self, _: &'a Progress, _: Option<News>) -> BoxFuture<'a, Result<bool>> {
+            std::future::ready(Ok(false)).boxed()
         }
     }
     let (outside, steps) = (Script::default(), Arc::new(OneCall { resend: true }));

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::Plant;
 use super::world::Post;
 use crate::destinations::{
-    Call, Destination, Done, News, Progress, Read, Remedy, Route, Rows, Step, Steps, Work,
+    Call, Destination, Done, News, Progress, Read, Remedy, Route, Rows, Seal, Step, Steps, Work,
 };
 use crate::error::{Code, Error, Result};
 use crate::mosip::Transport;
@@ -43,7 +43,7 @@ fn call(path: &str, body: Vec<u8>, before: Option<Progress>, read: ReadStatus) -
         };
         Err(reply.explain(error))
     });
-    Step::from(Call { request, token: None, before, resend: false, read })
+    Step::from(Call { request, token: None, before, seal: None, resend: false, read })
 }
 
 fn rows(destination: &'static str, queue: Queue) -> Rows {
@@ -140,7 +140,11 @@ fn post(
         let news = Some(News::Accepted(Transport::Protected));
         Ok(Read::Done(Done { news, is_answered_later, ..Done::default() }))
     });
-    call("/events", serde_json::to_vec(&post).unwrap(), before, read)
+    let seal: Seal = Box::new(move || Ok(Bytes::from(serde_json::to_vec(&post).unwrap())));
+    match call("/events", Vec::new(), before, read) {
+        Step::Call(call) => Step::from(Call { seal: Some(seal), ..*call }),
+        done => done,
+    }
 }
 
 /// IDA, which is asked for the token of a person.

@@ -16,8 +16,8 @@ use super::country::{self, Country};
 use super::crash::Fuse;
 use super::posts::{DESTINATIONS, EVENTS};
 use crate::destinations::drive::Outside;
-use crate::destinations::{Step, Steps, TokenSource, Work};
-use crate::error::Result;
+use crate::destinations::{Seal, Step, Steps, TokenSource, Work};
+use crate::error::{Code, Error, Result};
 use crate::random::Random;
 use crate::store::memory::Memory;
 use crate::store::{Filter, Listed, Queue, Seq, State, Store, Tx};
@@ -328,6 +328,18 @@ impl Outside for World {
             }
             let step = steps.next(&work)?;
             Ok((work, step))
+        }
+        .boxed()
+    }
+
+    fn seal(&self, seal: Seal) -> BoxFuture<'_, Result<Bytes>> {
+        async move {
+            // As long as a commit takes, more or less.
+            sleep(Duration::from_millis(u64::from(self.random.u32() % 4))).await;
+            if self.random.u32().is_multiple_of(200) {
+                return Err(Error::new(Code::Busy, "on purpose"));
+            }
+            seal()
         }
         .boxed()
     }

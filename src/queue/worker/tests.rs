@@ -107,7 +107,7 @@ impl Steps for Post {
             reply?;
             Ok(Read::Done(Done::default()))
         });
-        Ok(Step::from(Call { request, token: None, before: None, resend: false, read }))
+        Ok(Step::from(Call { request, token: None, before: None, seal: None, resend: false, read }))
     }
 }
 

@@ -85,7 +85,14 @@ impl Steps for Example {
             true => Ok(Read::Done(Done::default())),
             false => Err(Error::new(Code::Upstream, "refused")),
         });
-        Ok(Step::from(Call { request, token: self.token.clone(), before: None, resend: false, read }))
+        Ok(Step::from(Call {
+            request,
+            token: self.token.clone(),
+            before: None,
+            seal: None,
+            resend: false,
+            read,
+        }))
     }
 }
 
