@@ -1,6 +1,9 @@
 //! The other side of the gateway, as fast as it can be.
 #![allow(clippy::restriction, reason = "a bench says by panicking what is wrong")]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use axum::Json;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post, put};
@@ -28,12 +31,15 @@ impl Mediator {
             take.send(()).unwrap_or_default();
             Json(json!({"response": {"message": "Received"}}))
         };
+        let last = Arc::new(AtomicU64::new(0));
+        let aid =
+            async move || Json(format!("10001100770000320220{:09}", last.fetch_add(1, Ordering::Relaxed)));
         let routes = axum::Router::new()
             .route("/opencrvs/v1/birth", post(birth))
             .route("/system", post(system))
             .route("/createPacket", put(async |_: Bytes| Json(json!({"response": [{}]}))))
             .route("/workflowinstance", post(process))
-            .route("/opencrvs/v1/generateAid", get(async || Json("10001100770000320220727000000")))
+            .route("/opencrvs/v1/generateAid", get(aid))
             .route(
                 "/auth/realms/mosip/protocol/openid-connect/token",
                 post(async || Json(json!({"access_token": "token", "expires_in": 3600}))),
