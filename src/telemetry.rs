@@ -9,6 +9,7 @@
 //! `message` and `span` belong to the line itself, so no field may have them.
 
 mod level;
+mod line;
 #[cfg(not(feature = "otlp"))]
 mod no_spans;
 mod settings;
@@ -29,6 +30,7 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
 pub use self::level::Level;
 pub(crate) use self::level::{name_of, named, names};
+use self::line::Line;
 #[cfg(not(feature = "otlp"))]
 use self::no_spans as spans;
 pub(crate) use self::settings::Settings;
@@ -87,7 +89,7 @@ pub fn subscriber<W>(writer: W, level: impl Into<Level>) -> impl Subscriber + Se
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let lines = fmt::layer().json().flatten_event(true).with_span_list(false).with_writer(writer);
+    let lines = fmt::layer().event_format(Line).with_writer(writer);
     tracing_subscriber::registry().with(lines.with_filter(level.into()))
 }
 
@@ -147,6 +149,7 @@ impl MakeWriter<'_> for Capture {
 mod tests {
     use super::*;
 
+    use serde_json::json;
     use tracing::level_filters::LevelFilter;
 
     fn logged(level: LevelFilter, log: impl FnOnce()) -> Vec<serde_json::Value> {
@@ -166,6 +169,32 @@ mod tests {
         let timestamp = line["timestamp"].as_str().unwrap();
         let format = &time::format_description::well_known::Rfc3339;
         assert!(time::OffsetDateTime::parse(timestamp, format).is_ok_and(|time| time.offset().is_utc()));
+    }
+
+    #[test]
+    fn a_value_of_any_kind_is_json_and_ends_no_line() {
+        let lines = logged(LevelFilter::INFO, || {
+            let absent: Option<&str> = None;
+            tracing::info!(
+                text = "a \"quoted\"\n\u{1b}[31m\u{2028}é",
+                displayed = %"b\n\"",
+                debugged = ?["c\n"],
+                count = 7_u64,
+                below = -7,
+                part = 0.5,
+                is_so = true,
+                absent,
+                "a {}",
+                "message"
+            );
+        });
+        let [line] = lines.as_slice() else { panic!("one line") };
+        assert_eq!(line["text"], "a \"quoted\"\n\u{1b}[31m\u{2028}é");
+        assert_eq!((&line["displayed"], &line["debugged"]), (&json!("b\n\""), &json!("[\"c\\n\"]")));
+        assert_eq!((&line["count"], &line["below"]), (&json!(7), &json!(-7)));
+        assert_eq!((&line["part"], &line["is_so"]), (&json!(0.5), &json!(true)));
+        assert_eq!((line.get("absent"), &line["message"]), (None, &json!("a message")));
+        assert_eq!(line["target"], module_path!());
     }
 
     #[test]
@@ -247,8 +276,8 @@ mod tests {
         tracing::warn!("outside");
         let lines: Vec<serde_json::Value> =
             capture.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        assert_eq!(lines[0]["span"]["request"], "core-7");
-        assert_eq!(lines[0]["span"]["trace"], "4bf92f3577b34da6a3ce929d0e0e4736");
+        let span = json!({"name": "work", "request": "core-7", "trace": "4bf92f3577b34da6a3ce929d0e0e4736"});
+        assert_eq!(lines[0]["span"], span);
         assert!(lines[1]["span"].is_null());
     }
 }

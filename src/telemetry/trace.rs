@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use serde::Serialize;
 use tokio::task_local;
-use tracing::Instrument;
 
 use super::spans::Tracer;
 use super::traceparent::Traceparent;
@@ -28,6 +28,15 @@ pub(crate) struct Trace {
     request: Arc<str>,
     /// The span that asked for the work. `None`: nobody traces.
     pub(super) parent: Option<Traceparent>,
+}
+
+/// What a line of the log says of the work that it belongs to.
+#[derive(Serialize)]
+pub(super) struct Work<'t> {
+    name: &'static str,
+    request: &'t str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace: Option<String>,
 }
 
 task_local! {
@@ -80,13 +89,16 @@ impl Trace {
     }
 
     /// Does `work` for it. Log lines carry it as `span`.
-    pub(crate) async fn scope<F: Future>(self, tracer: &Tracer, work: F) -> F::Output {
-        // Of the highest level, so that a line of any level carries it.
-        let span = tracing::error_span!("work", request = &*self.request, trace = tracing::field::Empty);
-        if let Some(parent) = &self.parent {
-            span.record("trace", parent.trace_id());
-        }
-        CURRENT.scope((self, tracer.clone()), work.instrument(span)).await
+    pub(crate) fn scope<F: Future>(self, tracer: &Tracer, work: F) -> impl Future<Output = F::Output> {
+        CURRENT.scope((self, tracer.clone()), work)
+    }
+
+    /// Hands what a line of the log says of the task that writes it to `write`, unless no request caused it.
+    pub(super) fn of_line(write: impl FnOnce(&Work<'_>)) {
+        // A thread that ends has no task.
+        let _ = CURRENT.try_with(|(Self { request, parent }, _)| {
+            write(&Work { name: "work", request, trace: parent.map(|parent| parent.trace_id()) });
+        });
     }
 }
 
