@@ -19,6 +19,10 @@ use crate::pool;
 /// A declared length reserves at most this much; beyond it memory grows with what arrives, so that a claim costs nothing.
 const RESERVE: usize = 1 << 20;
 
+/// A body of at least this length that comes in one piece is not copied. A shorter one would hold on to much more than its bytes: the buffer
+/// that its connection read it into.
+const WHOLE: usize = 32 << 10;
+
 /// The limits of a body. Clones share the budget.
 #[derive(Debug, Clone)]
 pub(crate) struct Limits {
@@ -213,6 +217,9 @@ async fn collect(
         }
         share.charge(limits, data.len(), spent).await?;
         see(&data);
+        if bytes.is_empty() && data.len() >= WHOLE && body.is_end_stream() {
+            return Ok(HeldBody { bytes: data, share });
+        }
         bytes.extend_from_slice(&data);
     }
     Ok(HeldBody { bytes: bytes.freeze(), share })

@@ -35,8 +35,10 @@ mod head;
 mod listener;
 mod places;
 
-/// Read buffer per connection, and so the largest head, bytes. With [`Limits::connections`] it bounds what heads can hold.
-const BUFFER: usize = 64 << 10;
+/// Largest head, bytes.
+const HEAD: usize = 64 << 10;
+/// Largest read buffer of a connection, bytes: 64 KiB in base64 come in one piece. With [`Limits::connections`] it bounds what heads can hold.
+const BUFFER: usize = 128 << 10;
 
 /// A bound listener.
 pub(crate) struct Server {
@@ -375,6 +377,7 @@ impl Connection {
         let connection = http1::Builder::new()
             .timer(timer)
             .header_read_timeout(self.limits.idle)
+            .max_header_size(HEAD)
             .max_buf_size(BUFFER)
             .serve_connection(TokioIo::new(Box::pin(stream)), service);
         tokio::select! {

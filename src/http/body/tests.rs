@@ -54,6 +54,17 @@ async fn a_body_at_the_limit_is_read_whole() {
 }
 
 #[tokio::test]
+async fn a_body_that_comes_in_one_piece_is_copied_only_if_it_is_short() {
+    let limits = Limits::new(1 << 20, AMPLE, 1 << 20);
+    for (len, is_copied) in [(WHOLE, false), (WHOLE - 1, true)] {
+        let piece = Bytes::from(vec![7; len]);
+        let body = Request::new(axum::body::Body::from(piece.clone()));
+        let held = read(body, &limits).await.unwrap();
+        assert_eq!((held.as_ptr() != piece.as_ptr(), &held[..]), (is_copied, &piece[..]));
+    }
+}
+
+#[tokio::test]
 async fn a_body_beyond_the_limit_is_too_large() {
     let limits = Limits::new(5, AMPLE, 100);
     assert_eq!(refusal(frames(&[b"abc", b"def"], true), &limits).await, Code::TooLarge);

@@ -290,3 +290,17 @@ async fn a_taken_port_is_named() {
     let error = Server::bind(&Address::Tcp(address), None).await.err().unwrap().to_string();
     assert!(error.starts_with(&format!("cannot listen on {address}: ")), "{error}");
 }
+
+#[tokio::test]
+async fn a_head_is_refused_beyond_its_limit_though_a_body_may_come_in_larger_pieces() {
+    let running = Running::tcp(Router::new().route("/", get(async || "done")), PATIENT).await;
+    let filled = |end: &str| {
+        let begin = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nx-filled: ";
+        format!("{begin}{}{end}", "x".repeat(HEAD - begin.len() - end.len()))
+    };
+    // The second one would go on.
+    for (end, status) in [("\r\n\r\n", "200"), ("", "431")] {
+        let answer = exchange(running.connect().await, &filled(end)).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    }
+}
