@@ -79,7 +79,7 @@ pub(crate) fn inspect(bytes: &[u8], password: Option<&[u8]>) -> Result<Report> {
     file::describe(bytes, password).map(Report::Keys).map_err(refusal)
 }
 
-fn message(message: &Open, carried_as: &'static str) -> Result<Report> {
+fn message(message: &Open<'_>, carried_as: &'static str) -> Result<Report> {
     if let Some(token) = token::report(&message.data) {
         return Ok(token);
     }

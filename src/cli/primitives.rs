@@ -102,7 +102,8 @@ struct Opened {
 impl Open {
     pub(super) fn run(&self) -> Outcome {
         let keys = Keys::load(&self.common)?;
-        let mut asked = primitives::Open::from_bytes(&input::read(self.common.file())?)?;
+        let message = input::read(self.common.file())?;
+        let mut asked = primitives::Open::from_bytes(&message)?;
         asked.from = self.from.clone().or(asked.from);
         asked.aad = self.aad.clone().or(asked.aad);
         asked.signature = self.signature.clone().or(asked.signature);

@@ -180,12 +180,12 @@ pub(super) async fn read_object<T>(request: Request, limits: &body::Limits) -> R
 where
     T: DeserializeOwned + Send + 'static,
 {
-    read_json(request, limits, read_as_object).await
+    read_json(request, limits, |body| read_as_object(&body)).await
 }
 
 /// The object in JSON that `body` is.
-pub(super) fn read_as_object<T: DeserializeOwned>(body: body::HeldBody) -> Result<T> {
-    json::read(&body).map(|Object(read)| read)
+pub(super) fn read_as_object<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T> {
+    json::read(body).map(|Object(read)| read)
 }
 
 /// What `read` makes of the body of `request`, which says that it is JSON.

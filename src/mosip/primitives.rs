@@ -1,5 +1,7 @@
 //! The four primitives of the plain API and of the command line: their requests and answers, without the transport.
 
+use std::borrow::Cow;
+
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -13,6 +15,7 @@ use crate::clock::Timestamp;
 use crate::crypto::base64;
 use crate::crypto::rsa::PrivateKey;
 use crate::error::{Code, Error, Result};
+use crate::json;
 use crate::keys::{Certificate, Ring};
 
 /// How a plaintext is sealed: the query of `/v1/seal`.
@@ -73,10 +76,12 @@ impl Seal {
 // No `Debug`: it holds a message.
 /// A message to open: the body of `/v1/open`.
 #[derive(Clone, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(from = "Pushed")]
-pub struct Open {
+#[serde(from = "Pushed<'a>")]
+pub struct Open<'a> {
     /// base64 of an envelope, or a compact JWE.
-    pub data: String,
+    #[serde(borrow)]
+    #[schema(value_type = String)]
+    pub data: Cow<'a, str>,
     /// base64 of SHA512withRSA over envelope or plaintext.
     pub signature: Option<String>,
     /// Peer whose message this is; absent: the only configured one.
@@ -92,8 +97,9 @@ pub struct Open {
 /// [`Open`] with the members that MOSIP writes beside the message, so that a push can be read unchanged. A misspelt member is refused.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Pushed {
-    data: String,
+struct Pushed<'a> {
+    #[serde(borrow, deserialize_with = "json::base64")]
+    data: Cow<'a, str>,
     signature: Option<String>,
     from: Option<String>,
     aad: Option<String>,
@@ -108,20 +114,21 @@ struct Pushed {
     _metadata: Option<IgnoredAny>,
 }
 
-impl From<Pushed> for Open {
-    fn from(pushed: Pushed) -> Self {
+impl<'a> From<Pushed<'a>> for Open<'a> {
+    fn from(pushed: Pushed<'a>) -> Self {
         let Pushed { data, signature, from, aad, over, .. } = pushed;
         Self { data, signature, from, aad, over }
     }
 }
 
-impl Open {
+impl<'a> Open<'a> {
     /// From the bytes of a file: a JSON object with `data` (of `/v1/open`, of `/v1/seal`, of `/birthReceiveNid`; other members
     /// are skipped), the text of `data` itself in any line lengths, or a raw envelope.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+    pub fn from_bytes(bytes: &'a [u8]) -> Result<Self> {
         #[derive(Deserialize)]
-        struct Carried {
-            data: String,
+        struct Carried<'a> {
+            #[serde(borrow)]
+            data: Cow<'a, str>,
             signature: Option<String>,
             from: Option<String>,
             aad: Option<String>,
@@ -139,7 +146,7 @@ impl Open {
     }
 
     fn unsigned(data: String) -> Self {
-        Self { data, signature: None, from: None, aad: None, over: None }
+        Self { data: data.into(), signature: None, from: None, aad: None, over: None }
     }
 
     /// Opens and verifies with the keys of `ring`.

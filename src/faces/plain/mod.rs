@@ -154,7 +154,7 @@ async fn seal(State(app): State<App>, Query(asked): Query<Seal>, request: Reques
 }
 
 /// Opens a message and checks its signature. The answer is the plaintext.
-#[utoipa::path(post, path = "/v1/open", request_body = Open,
+#[utoipa::path(post, path = "/v1/open", request_body = Open<'_>,
     responses((status = 200, description = "The plaintext.", content_type = "application/octet-stream", body = RawBytes,
         headers(("x-mosip-verified" = String, description = "What the signature covers: `envelope`, `plaintext` or `none`."),
                 ("x-mosip-key" = String, description = "Lower-case hex thumbprint of the key that opened the message.")))))]
@@ -162,7 +162,7 @@ async fn open(State(app): State<App>, request: Request) -> Result<Response> {
     let body = read_json_body(request, app.limits()).await?;
     let (ring, policy) = (app.ring(), app.policy());
     // Read where it is opened: another thread between would have to be woken, too.
-    let opened = app.run(move || read_as_object::<Open>(body)?.open(&ring, policy)).await?;
+    let opened = app.run(move || read_as_object::<Open<'_>>(&body)?.open(&ring, policy)).await?;
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     headers.insert(X_MOSIP_VERIFIED, HeaderValue::from_static(opened.evidence().as_str()));

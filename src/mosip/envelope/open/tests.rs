@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::path::Path;
 
 use serde_json::Value;
@@ -6,6 +7,7 @@ use super::*;
 use crate::clock::Timestamp;
 use crate::crypto::jwe;
 use crate::crypto::jws::{self, Protected};
+use crate::json::{self, Object};
 use crate::keys::settings::Uses;
 use crate::keys::source::file::parse_own;
 use crate::keys::source::file::{KeyFile, Password};
@@ -228,10 +230,39 @@ fn envelope_of_a_jwe_is_asked_for_in_vain() {
 #[test]
 fn push_of_mosip_reads_as_it_came_and_a_misspelt_member_is_refused() {
     let push = br#"{"id":"","version":"1.0","requestTime":"2026-01-01T00:00:00.000Z","metadata":{},"data":"QQ","signature":"QQ"}"#;
-    let read: Open = crate::json::read(push).unwrap();
-    assert_eq!((read.data.as_str(), read.signature.as_deref(), read.from), ("QQ", Some("QQ"), None));
-    let refused = crate::json::read::<Open>(br#"{"data":"QQ","sginature":"QQ"}"#).err().unwrap();
+    let read: Open<'_> = json::read(push).unwrap();
+    assert_eq!((&*read.data, read.signature.as_deref(), read.from), ("QQ", Some("QQ"), None));
+    let refused = json::read::<Open<'_>>(br#"{"data":"QQ","sginature":"QQ"}"#).err().unwrap();
     assert_eq!(refused.code(), Code::Field);
-    let refused = crate::json::read::<Open>(br#"{"signature":"QQ"}"#).err().unwrap();
+    let refused = json::read::<Open<'_>>(br#"{"signature":"QQ"}"#).err().unwrap();
     assert_eq!(refused.pointer(), Some("/data"));
+}
+
+#[test]
+fn message_stays_in_the_body_that_it_came_in_unless_it_is_spelt_with_escapes() {
+    let plain = json::read::<Object<Open<'_>>>(br#"{"data":"Q/Q"}"#).unwrap().0.data;
+    assert!(matches!(plain, Cow::Borrowed("Q/Q")));
+    let escaped = json::read::<Object<Open<'_>>>(br#"{"data":"Q\/\u0051"}"#).unwrap().0.data;
+    assert!(matches!(escaped, Cow::Owned(text) if text == "Q/Q"));
+}
+
+#[test]
+fn message_that_is_no_text_of_json_is_refused_whatever_it_is() {
+    let ring = ring(UnknownThumbprint::Reject, NOW);
+    for (defect, data, code) in [
+        ("a line break", "\"QUJD\nQUJD\"", Code::Malformed),
+        ("a line break beside an escape", "\"QUJD\n\\u0051UJD\"", Code::Malformed),
+        ("NUL in a JWE", "\"a.b.c.d\0.e\"", Code::Malformed),
+        ("a lone surrogate", "\"QUJD\\ud800\"", Code::Field),
+        ("an escape that is none", "\"QUJD\\x\"", Code::Malformed),
+        ("no end", "\"QUJD", Code::Malformed),
+        ("a number", "7", Code::Field),
+        ("a list of bytes", "[81, 85]", Code::Field),
+        ("null", "null", Code::Field),
+    ] {
+        let body = format!("{{\"from\":\"mosip\",\"data\":{data}}}");
+        let opened = json::read::<Object<Open<'_>>>(body.as_bytes())
+            .and_then(|asked| asked.0.open(&ring, Policy::default()));
+        assert_eq!(opened.err().map(|error| error.code()), Some(code), "{defect}");
+    }
 }
