@@ -62,10 +62,13 @@ pub(super) async fn refuse_unread_query(
     request: Request,
     next: Next,
 ) -> Result<Response> {
-    let method = if request.method() == Method::HEAD { Method::GET } else { request.method().clone() };
-    let path = path.map(|path| path.as_str().to_owned());
-    if path.is_some_and(|path| !takes.contains(&(method, path))) {
-        refuse_query(&request)?;
+    if request.uri().query().is_some()
+        && let Some(path) = path
+    {
+        let method = if request.method() == Method::HEAD { Method::GET } else { request.method().clone() };
+        if !takes.contains(&(method, path.as_str().to_owned())) {
+            refuse_query(&request)?;
+        }
     }
     Ok(next.run(request).await)
 }
