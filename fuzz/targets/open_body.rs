@@ -25,7 +25,7 @@ fuzz_target!(|input: &[u8]| {
 
 /// Whatever comes out was put in by one who knew how; what is refused in opening is refused in the same words.
 fn open(body: &[u8], policy: Policy) {
-    let request = json::read::<Object<Open>>(body).map(|Object(request)| request);
+    let request = json::read::<Object<Open<'_>>>(body).map(|Object(request)| request);
     assert!(request.is_err() || body.trim_ascii_start().starts_with(b"{"));
     match request.and_then(|request| request.open(keys::ring(), policy)) {
         Ok(opened) => {

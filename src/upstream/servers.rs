@@ -36,6 +36,10 @@ impl<C> Servers<C> {
     /// The connections for `url`: those of the nearest URL of the configuration on the same server. Where two are as near, and differ,
     /// neither section's certificate is shown.
     pub(super) fn of(&self, url: &Uri) -> &Connections<C> {
+        // Mostly no section has a certificate of its own, and the URLs need not be compared.
+        if self.called.iter().all(|(_, connections)| connections.setting == self.others.setting) {
+            return &self.others;
+        }
         let mut nearest: Option<(Nearness, &Connections<C>)> = None;
         for (called, connections) in &self.called {
             let Some(near) = nearness(called, url) else { continue };
