@@ -327,8 +327,9 @@ async fn a_confirmation_that_comes_before_its_action_is_stored_waits_for_it() {
     let world = world(Setup::default()).await;
     let id = birth(&world, "e2").await;
     world.simulator.core.asks("e3", "c1", Waiting::Correction);
-    let early = register(&world, "birth", Some("e3"), json!({ "birthCertificateNumber": "B3" })).await;
-    issue(&world, &early, Some(NUMBER));
+    // A birth may be what a correction waits for; a death is not.
+    let early = register(&world, "death", Some("e3"), json!({ "deathCertificateNumber": "D3" })).await;
+    issue(&world, &early, None);
     let entry = world.gateway.failed_event(&confirmation(&early)).await;
     assert_eq!(entry["lastFault"]["upstream"], "nothing-waits", "{entry}");
     issue(&world, &id, Some(NUMBER));
