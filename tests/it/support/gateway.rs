@@ -275,7 +275,7 @@ async fn run(
     let gateway =
         patience::until("a gateway", async || match Gateway::bind(load(text, variables), true).await {
             Ok(gateway) => Ok(gateway),
-            Err(error) if error.to_string().contains("another gateway") => Err(error),
+            Err(error) if error.to_string().contains("has this database open") => Err(error),
             Err(error) => panic!("{error}"),
         })
         .await;
