@@ -34,11 +34,11 @@ pub(crate) use self::database::{CopyError, Database, Head, LookError, OpenError,
 pub(crate) use self::location::Location;
 pub(crate) use self::moving::Copying;
 pub(crate) use self::overview::{ATTEMPTS_KEPT, GatewayRow, Overview};
-pub(crate) use self::queues::Queues;
+pub(crate) use self::queues::{Lane, Pick, Queues};
 pub(crate) use self::rows::{
-    Advance, AttemptRow, Closing, CorrelationRow, Failed, Fence, Filter, IdentityRow, JobRow, Lane, Lease,
-    Listed, ListedPush, Millis, NewRow, OutcomeRow, Pick, PushGroup, PushReason, PushRow, Queue, Refusal,
-    Row, SEALED, SealedColumn, SealedValue, Seq, State, TokenRow, Verdict,
+    Advance, AttemptRow, Closing, CorrelationRow, Failed, Fence, Filter, IdentityRow, JobRow, Lease, Listed,
+    ListedPush, Millis, NewRow, OutcomeRow, PushGroup, PushReason, PushRow, Queue, Refusal, Row, SEALED,
+    SealedColumn, SealedValue, Seq, State, TokenRow, Verdict,
 };
 pub(crate) use self::sqlite::foreign::{Foreign, ForeignError, ForeignRow, Table};
 pub(crate) use self::trouble::{DENIED, Gone, Piece, REMOVED, Trouble};

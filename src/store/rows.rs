@@ -166,41 +166,6 @@ pub(crate) struct Advance {
     pub(crate) sent: bool,
 }
 
-/// What one worker takes rows from: a queue, a destination, and of it these kinds, or all where none is named.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Lane {
-    pub(crate) queue: Queue,
-    pub(crate) destination: String,
-    pub(crate) kinds: Vec<String>,
-}
-
-impl Lane {
-    /// Whether what is in `queue` for `destination` and of this `kind` goes through it.
-    pub(crate) fn takes(&self, queue: Queue, destination: &str, kind: &str) -> bool {
-        self.queue == queue
-            && self.destination == destination
-            && (self.kinds.is_empty() || self.kinds.iter().any(|taken| taken == kind))
-    }
-
-    /// Whether there is a row that goes through both.
-    pub(crate) fn meets(&self, other: &Self) -> bool {
-        let takes = |kind: &String| self.takes(other.queue, &other.destination, kind);
-        match other.kinds.as_slice() {
-            [] => self.queue == other.queue && self.destination == other.destination,
-            kinds => kinds.iter().any(takes),
-        }
-    }
-}
-
-/// How rows are leased.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Pick {
-    pub(crate) now: Millis,
-    /// Until when the lease holds.
-    pub(crate) until: Millis,
-    pub(crate) limit: usize,
-}
-
 /// What becomes of a leased row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {

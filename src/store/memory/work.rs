@@ -241,10 +241,9 @@ impl Queues for Tables {
     fn renew(&mut self, leases: &[Lease], until: Millis) -> Result<Vec<Seq>> {
         let mut renewed = Vec::new();
         for &lease in leases {
-            if let Some(waiting) = self.work.held(lease) {
-                waiting.row.leased_until = Some(until);
-                renewed.push(lease.seq);
-            }
+            let Some(waiting) = self.work.held(lease) else { continue };
+            waiting.row.leased_until = Some(until);
+            renewed.push(lease.seq);
         }
         Ok(renewed)
     }
@@ -324,9 +323,8 @@ impl Queues for Tables {
     }
 
     fn close(&mut self, queue: Queue, seq: Seq, closing: Closing<'_>, now: Millis) -> Result<bool> {
-        let Some(row) = self.work.undecided(queue, seq, &[State::Queued, State::Parked]) else {
-            return Ok(false);
-        };
+        let row = self.work.undecided(queue, seq, &[State::Queued, State::Parked]);
+        let Some(row) = row else { return Ok(false) };
         close(row, closing, now);
         self.work.free_behind(queue, seq);
         Ok(true)

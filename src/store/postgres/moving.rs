@@ -76,6 +76,7 @@ impl ServerSide {
 
     /// What holds it: another copy or the other side of this one, or gateways, of which those are named that said last that they run.
     fn in_use(&mut self) -> store::OpenError {
+        let name = self.name.clone();
         let copies = format!(
             "SELECT count(*) FROM pg_locks WHERE locktype='advisory' AND classid={} AND objid=current_schema()::regnamespace::oid \
              AND database=(SELECT oid FROM pg_database WHERE datname=current_database()) AND granted AND mode='ExclusiveLock'",
@@ -83,16 +84,13 @@ impl ServerSide {
         );
         if self.number(&copies).is_ok_and(|copies| copies > 0) {
             return store::OpenError::InUse(format!(
-                "{}: `outbox copy` has it open, another one, or this one as its other side; let that end, or name another database",
-                self.name
+                "{name}: `outbox copy` has it open, another one, or this one as its other side; let that end, or name another database"
             ));
         }
-        let last = "SELECT string_agg(DISTINCT host, ', ') FROM gateway WHERE seen_at>(SELECT max(seen_at) FROM gateway)-30000";
-        let hosts = self.text(last).unwrap_or_default();
+        let hosts = self.text("SELECT string_agg(DISTINCT host, ', ') FROM gateway WHERE seen_at>(SELECT max(seen_at) FROM gateway)-30000").unwrap_or_default();
         let hosts = if hosts.is_empty() { String::new() } else { format!(" (on {hosts})") };
         store::OpenError::InUse(format!(
-            "{}: a gateway or another command has it open{hosts}; stop all gateways of this database",
-            self.name
+            "{name}: a gateway or another command has it open{hosts}; stop all gateways of this database"
         ))
     }
 
