@@ -6,6 +6,7 @@ use tokio::time::timeout;
 
 use super::{Book, Ledger};
 use crate::error::{Code, Error, Result};
+use crate::store::{Beside, Terms};
 
 impl Ledger {
     /// From now on nobody waits longer than `time` for what they sent to be stored. Called once, before anything comes.
@@ -25,7 +26,7 @@ impl Ledger {
         locks: Vec<String>,
         job: impl Fn(&Book<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let stored = self.store.take(locks, self.rules.job(self.hold, job));
+        let stored = self.order(Terms { beside: Beside::locks(locks), acknowledges: true }, job);
         let Some(within) = self.rules.acknowledged_within.get() else { return stored.await };
         let late = || Err(Error::new(Code::Storage, "the outbox did not take it in time"));
         timeout(*within, stored).await.unwrap_or_else(|_| late())

@@ -69,7 +69,7 @@ impl Ledger {
 
     /// What came of the entry `id`, where MOSIP has said it or was silent.
     pub(crate) async fn answer(&self, id: String) -> Result<Option<Answer>> {
-        self.run(move |book| book.answer(&id)).await
+        self.read(move |book| book.answer(&id)).await
     }
 
     /// Delivers a message about each of the registrations that MOSIP has not answered in time.

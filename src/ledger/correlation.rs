@@ -71,7 +71,7 @@ impl Ledger {
 impl Ledger {
     /// The entries that are named `text`: by their id, their composition, a number of their registration or their application id.
     pub(crate) async fn find(&self, text: String) -> Result<Vec<Entry>> {
-        self.run(move |book| {
+        self.read(move |book| {
             let mut ids = vec![text.clone()];
             for name in Subject::NAMES {
                 ids.extend(book.bearers(name, &text)?);

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+use super::correlation::cause;
 use super::entry::Refusal;
 use super::{Book, Ledger};
 use crate::clock::to_millis;
@@ -71,7 +72,7 @@ impl Ledger {
         after: Seq,
         limit: usize,
     ) -> Result<(Vec<Undelivered>, Option<Seq>)> {
-        self.run(move |book| {
+        self.read(move |book| {
             let listed = book.tx().rows(Queue::Deliveries, &Filter::default(), after, limit + 1)?;
             let (mut messages, mut bytes): (Vec<Undelivered>, usize) = (Vec::new(), 0);
             for Listed { seq, id, kind, .. } in &listed {
@@ -108,7 +109,7 @@ impl Ledger {
 
     /// How many messages wait, and since when the oldest does.
     pub(crate) async fn undelivered_count(&self) -> Result<(u64, Option<Millis>)> {
-        self.run(|book| {
+        self.read(|book| {
             let counts = book.tx().counts(Queue::Deliveries)?;
             let oldest = book.tx().rows(Queue::Deliveries, &Filter::default(), 0, 1)?;
             let count = counts.into_iter().map(|(.., count)| count).sum();
@@ -162,7 +163,11 @@ impl Book<'_> {
         met_by: Option<String>,
     ) -> Result<()> {
         let row = self.listed(id)?;
-        self.follow(id)?;
+        if cause(id) == id {
+            self.follow_row(&row)
+        } else {
+            self.follow(id)?
+        }
         if let Some(members) = data.as_object_mut() {
             members.insert("id".to_owned(), id.into());
             members.insert("kind".to_owned(), row.kind.into());

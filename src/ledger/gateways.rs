@@ -79,7 +79,7 @@ impl Ledger {
         if !self.store.is_shared() {
             return Ok(Vec::new());
         }
-        self.run(|book: &Book<'_>| {
+        self.read(|book: &Book<'_>| {
             let holders = book.holders()?;
             let shown = |GatewayRow { id, host, version, seen_at, keys }| Neighbour {
                 host,

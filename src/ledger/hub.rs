@@ -63,7 +63,7 @@ impl Ledger {
         &self,
         topics: Vec<&'static str>,
     ) -> Result<Vec<(&'static str, HubTopic)>> {
-        self.run(move |book| topics.iter().map(|topic| Ok((*topic, book.hub_topic(topic)?))).collect()).await
+        self.read(move |book| topics.iter().map(|topic| Ok((*topic, book.hub_topic(topic)?))).collect()).await
     }
 
     /// Keeps these for the next start; `with_heard`: what [`Self::hear_hub_words`] gave last counts in them, and is heard no more.

@@ -24,7 +24,7 @@ const AT_ONCE: usize = 500;
 impl Ledger {
     /// Up to `limit` jobs after the cursor `after`, in order of acceptance, and the cursor of the next page if there is one.
     pub(crate) async fn jobs(&self, after: Seq, limit: usize) -> Result<(Vec<Job>, Option<Seq>)> {
-        self.run(move |book| {
+        self.read(move |book| {
             let mut rows = book.tx().jobs(after, limit + 1)?;
             let more = rows.len() > limit;
             rows.truncate(limit);
@@ -103,7 +103,7 @@ impl Ledger {
 
     /// How far the job `id` has come; [`Code::NotFound`].
     pub(crate) async fn job(&self, id: String) -> Result<Job> {
-        self.run(move |book| {
+        self.read(move |book| {
             let job = book.find_job(&id)?;
             book.read_job(&job)
         })
@@ -112,7 +112,7 @@ impl Ledger {
 
     /// Jobs that are not finished.
     pub(crate) async fn unfinished_jobs(&self) -> Result<Unfinished> {
-        self.run(|book| {
+        self.read(|book| {
             let mut sum = Unfinished::default();
             let unfinished = book.tx().unfinished_jobs()?;
             for job in unfinished {
@@ -128,7 +128,7 @@ impl Ledger {
     /// How far the job `id` has come, and of that moment up to `limit` settled records from the record `from` on, in order;
     /// [`Code::NotFound`].
     pub(crate) async fn job_page(&self, id: String, from: u64, limit: usize) -> Result<(Job, Vec<Settled>)> {
-        self.run(move |book| {
+        self.read(move |book| {
             let job = book.find_job(&id)?;
             let from = u32::try_from(from).unwrap_or(u32::MAX);
             let rows = book.tx().records(job.seq, from, limit)?;

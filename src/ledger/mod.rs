@@ -5,6 +5,7 @@
 
 mod accept;
 mod acknowledged;
+mod aged;
 mod answers;
 mod channels;
 mod confirmations;
@@ -42,6 +43,7 @@ mod subscriptions;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod transaction;
 mod twice;
 mod unanswered;
 mod unreadable;
@@ -80,8 +82,8 @@ pub(crate) use self::twice::Pair;
 pub(crate) use self::unanswered::Unanswered;
 pub(crate) use self::work::{Due, Ending, Held, Leased, Wanted};
 
-use self::keys::{Keys, Opened};
-use self::ready::{Announcement, Queued, Ready};
+use self::keys::Keys;
+use self::ready::{Queued, Ready};
 use self::registrations::Numbers;
 use self::settings::{Outbox, Quarantine};
 use self::unreadable::Unreadable;
@@ -267,15 +269,6 @@ impl Ledger {
         self.rules.wake();
     }
 
-    /// Runs `job`; what it returns is durable.
-    async fn run<T: Send + 'static>(
-        &self,
-        job: impl Fn(&Book<'_>) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        let job = self.rules.job(self.hold, job);
-        self.store.run(job).await
-    }
-
     /// HMAC-SHA256 of `parts` under the identity key, each part behind its length.
     fn identity(&self, parts: &[&[u8]]) -> Result<Vec<u8>> {
         Ok(identity(&self.rules.keys.opened()?.identity_key, parts))
@@ -290,33 +283,6 @@ impl Rules {
     fn announce(&self, ready: Ready) {
         // There may be no receiver.
         let _ = self.queued.send(ready);
-    }
-
-    /// A job of the store, under the keys that are current when it runs: a rekey may have come between.
-    fn job<T>(
-        self: &Arc<Self>,
-        hold: Option<Hold>,
-        job: impl Fn(&Book<'_>) -> Result<T> + Send + 'static,
-    ) -> impl Fn(&mut dyn Tx) -> Result<T> + Send + 'static {
-        let announcement = Announcement::of(Arc::clone(self));
-        let (now, wall, trace) = (self.keys.uptime(), self.clock.now(), trace::of_task());
-        move |tx| {
-            announcement.replace(Vec::new());
-            let rules = &announcement.rules;
-            let shared = tx.clock()?.inspect(|now| rules.keys.follow(*now));
-            let now = shared.unwrap_or(now);
-            let Opened { vault, identity_key, .. } = rules.keys.opened()?;
-            let (tx, trace) = (RefCell::new(tx), RefCell::new(trace.clone()));
-            let queued = RefCell::default();
-            let mut book = Book { tx, rules, vault, identity_key, now, wall, trace, queued };
-            if shared.is_some() {
-                book.catch_up()?;
-            }
-            hold.map_or(Ok(()), |hold| book.still_holds(hold))?;
-            let done = job(&book)?;
-            announcement.replace(book.ready());
-            Ok(done)
-        }
     }
 }
 

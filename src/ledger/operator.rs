@@ -90,12 +90,12 @@ pub(crate) struct Tally {
 impl Ledger {
     /// One entry; [`Code::NotFound`].
     pub(crate) async fn entry(&self, id: String) -> Result<Entry> {
-        self.run(move |book| book.entry(&id)).await
+        self.read(move |book| book.entry(&id)).await
     }
 
     /// Entries in order of acceptance.
     pub(crate) async fn entries(&self, filter: Filter) -> Result<Page> {
-        self.run(move |book| {
+        self.read(move |book| {
             let refusal = match (&filter.group, filter.state) {
                 (Some(group), Some(state)) => match book.reason(state, group) {
                     Ok(reason) => Some(reason),
@@ -139,7 +139,7 @@ impl Ledger {
 
     /// What is parked, by its reason, the commonest first.
     pub(crate) async fn parked_groups(&self) -> Result<Vec<Group>> {
-        self.run(|book| {
+        self.read(|book| {
             let reasons = book.tx().refusals(Queue::Entries, State::Parked)?;
             Ok(reasons.into_iter().map(|(text, rows)| Group::of(text.as_deref(), rows)).collect())
         })
@@ -230,7 +230,7 @@ impl Ledger {
 
     /// How many entries there are, and since when they wait: at every destination that has some.
     pub(crate) async fn tally(&self) -> Result<Tally> {
-        self.run(|book| {
+        self.read(|book| {
             let mut tally = Tally::default();
             let counts = book.tx().counts(Queue::Entries)?;
             for (destination, kind, state, rows) in counts {

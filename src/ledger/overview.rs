@@ -52,7 +52,7 @@ fn iso<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::
 impl Ledger {
     /// Everything that does not flow, counted over all rows, the commonest reason of each queue first.
     pub(crate) async fn failing(&self) -> Result<Vec<Failing>> {
-        self.run(|book| {
+        self.read(|book| {
             let mut all = Vec::new();
             for queue in [Queue::Entries, Queue::Records, Queue::Deliveries] {
                 let failed = book.tx().failed(queue)?.into_iter();
@@ -75,7 +75,7 @@ impl Ledger {
 
     /// The last attempts of the entry `id` that ended, in order; [`Code::NotFound`].
     pub(crate) async fn attempts(&self, id: String) -> Result<Vec<Attempt>> {
-        self.run(move |book| {
+        self.read(move |book| {
             let row = book.listed(&id)?;
             let kept = book.tx().attempts(row.seq)?.into_iter();
             let read = |AttemptRow { number, ended_at, outcome, upstream }| Attempt {
@@ -91,7 +91,7 @@ impl Ledger {
 
     /// What is in quarantine, by its reason, with the kind of the messages.
     pub(crate) async fn quarantine_groups(&self) -> Result<Vec<(String, Group)>> {
-        self.run(|book| {
+        self.read(|book| {
             let reasons = book.tx().push_reasons()?.into_iter();
             let group = |(kind, text, rows, _): (String, Option<String>, _, _)| {
                 let name = group_name(&kind, text.as_deref());
@@ -104,7 +104,7 @@ impl Ledger {
 
     /// What is quarantined for the reason that `group` names, in order, at most [`Page::SIZE`] after `after`.
     pub(crate) async fn quarantined_for(&self, group: String, after: Seq) -> Result<Vec<Quarantined>> {
-        self.run(move |book| {
+        self.read(move |book| {
             let Some((kind, reason)) = book.group(&group)? else { return Ok(Vec::new()) };
             let pushes = book.tx().quarantined_for(
                 PushGroup { kind: &kind, reason: reason.as_deref() },

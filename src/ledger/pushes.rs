@@ -192,7 +192,7 @@ impl Ledger {
 
     /// A push that is kept, received or quarantined; [`Code::NotFound`].
     pub(crate) async fn push(&self, id: String) -> Result<Received> {
-        self.run(move |book| {
+        self.read(move |book| {
             let push = book.tx().push(&id)?;
             book.open_push(push.ok_or_else(no_such_message)?)
         })
@@ -274,7 +274,7 @@ impl Ledger {
 
     /// What is quarantined, in order, at most 100 after `after`.
     pub(crate) async fn quarantined(&self, after: i64) -> Result<Vec<Quarantined>> {
-        self.run(move |book| {
+        self.read(move |book| {
             let pushes = book.tx().pushes(true, after, 100)?;
             Ok(pushes.into_iter().map(Quarantined::from).collect())
         })
@@ -288,7 +288,7 @@ impl Ledger {
 
     /// What is in quarantine, by kind and by the code of the reason.
     pub(crate) async fn quarantine_counts(&self) -> Result<Vec<QuarantineCount>> {
-        self.run(|book| {
+        self.read(|book| {
             let mut counts: BTreeMap<(String, String), (u64, u64)> = BTreeMap::new();
             for (kind, reason, messages, bytes) in book.tx().push_reasons()? {
                 let code = Refusal::read(reason.as_deref()).map(|reason| reason.code).unwrap_or_default();

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::TryRecvError;
 
 use super::Rules;
 use crate::store::Lane;
@@ -39,11 +40,14 @@ pub(crate) struct Queued {
 impl Queued {
     /// Returns once rows of the lane were queued, or may go now. One that is late has missed nothing but repetition.
     pub(crate) async fn recv(&mut self) {
-        while let Ok(ready) = self.ready.recv().await {
-            if ready.concerns(&self.lane) {
-                return;
+        loop {
+            match self.ready.recv().await {
+                Ok(ready) if !ready.concerns(&self.lane) => {}
+                Ok(_) | Err(_) => break,
             }
         }
+        // One look finds all that was announced before it.
+        while !matches!(self.ready.try_recv(), Err(TryRecvError::Empty | TryRecvError::Closed)) {}
     }
 }
 
@@ -69,5 +73,25 @@ impl Announcement {
 impl Drop for Announcement {
     fn drop(&mut self) {
         self.lanes.take().into_iter().for_each(|lane| self.rules.announce(Ready::Through(lane)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn one_look_is_enough_for_all_that_was_announced() {
+        let (ready, lane) = (broadcast::channel(BACKLOG).0, crate::store::conformance::lane());
+        let mut queued = Queued { ready: ready.subscribe(), lane: lane.clone() };
+        for times in [1, 3, 2 * BACKLOG] {
+            for _ in 0..times {
+                ready.send(Ready::Through(lane.clone())).unwrap();
+            }
+            assert!(queued.recv().now_or_never().is_some());
+            assert!(queued.recv().now_or_never().is_none(), "it has looked");
+        }
     }
 }

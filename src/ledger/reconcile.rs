@@ -25,7 +25,7 @@ impl Ledger {
         let mut without = Vec::new();
         for some in compositions.chunks(AT_ONCE) {
             let some = some.to_vec();
-            let found = self.run(move |book| {
+            let found = self.read(move |book| {
                 let mut without = Vec::new();
                 for composition in &some {
                     if !book.has_entry(kind, composition)? {

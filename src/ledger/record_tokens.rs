@@ -23,7 +23,7 @@ pub(crate) const NOTICE: Duration = Duration::from_hours(48);
 impl Ledger {
     /// How many registrations wait whose record token ends within [`NOTICE`].
     pub(crate) async fn record_tokens_ending(&self) -> Result<u64> {
-        self.run(|book| book.tx().tokens_ending(book.now.saturating_add(to_millis(NOTICE)))).await
+        self.read(|book| book.tx().tokens_ending(book.now.saturating_add(to_millis(NOTICE)))).await
     }
 
     /// Erases the tokens that have ended, and all where the client confirms now.

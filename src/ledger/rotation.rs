@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use super::keys::Keys;
 use super::vault::{KeyTag, Vault};
 use super::{Book, Ledger};
 use crate::clock::to_millis;
 use crate::error::{Code, Error, Result};
-use crate::store::GatewayRow;
+use crate::store::{GatewayRow, Millis};
 
 /// How long a gateway counts as alive after it said so.
 const LIVES: Duration = Duration::from_secs(30);
@@ -65,12 +66,25 @@ impl Ledger {
     }
 }
 
+impl Ledger {
+    /// Whether it is time to read the key file again, as [`Book::catch_up`] does.
+    pub(super) fn is_behind(&self) -> bool {
+        self.is_shared() && self.rules.keys.is_behind(self.uptime())
+    }
+}
+
+impl Keys {
+    fn is_behind(&self, now: Millis) -> bool {
+        now - self.read_at.load(Ordering::Relaxed) > to_millis(READ_FOR)
+    }
+}
+
 impl Book<'_> {
     /// Reads the key file again where this gateway has not done so for long, since it was stopped or cut off: a rekey that did not wait for
     /// it may have come between, and what it sealed under the former key would be left.
     pub(super) fn catch_up(&mut self) -> Result<()> {
         let keys = &self.rules.keys;
-        if self.now - keys.read_at.load(Ordering::Relaxed) > to_millis(READ_FOR)
+        if keys.is_behind(self.now)
             && let Ok(fresh) = keys.load()
         {
             self.take_keys(&fresh)?;

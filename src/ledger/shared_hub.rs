@@ -119,7 +119,7 @@ impl Ledger {
 
     /// How the subscriptions stand, as the holder last showed it.
     pub(crate) async fn shown_hub<S: DeserializeOwned + Send + 'static>(&self) -> Result<Option<S>> {
-        self.run(|book| book.noted(SHOWN)).await
+        self.read(|book| book.noted(SHOWN)).await
     }
 
     /// This gateway takes the hub's messages at `now`. Where none did for longer than `longest`, what came in between is missing.

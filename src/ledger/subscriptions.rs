@@ -30,7 +30,7 @@ impl Ledger {
         &self,
         topics: Vec<&'static str>,
     ) -> Result<(bool, Vec<WebhookTopic>)> {
-        self.run(move |book| {
+        self.read(move |book| {
             let kept = topics.iter().map(|topic| book.webhook_topic(topic)).collect::<Result<_>>()?;
             Ok((book.are_webhooks_ended()?, kept))
         })

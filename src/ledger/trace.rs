@@ -4,7 +4,7 @@
 use super::Book;
 use super::correlation::cause;
 use crate::error::Result;
-use crate::store::Queue;
+use crate::store::{Listed, Queue};
 use crate::telemetry::Trace;
 
 /// The trace of the task that runs a job, as a row keeps it.
@@ -16,10 +16,15 @@ impl Book<'_> {
     /// What is made from now on is made for the event of the entry `id`, and belongs to its trace where that is kept.
     pub(super) fn follow(&self, id: &str) -> Result<()> {
         let row = self.tx().listed(Queue::Entries, cause(id))?;
-        if let Some(trace) = row.and_then(|row| row.trace) {
-            *self.trace.borrow_mut() = Some(trace);
-        }
+        row.iter().for_each(|row| self.follow_row(row));
         Ok(())
+    }
+
+    /// As [`Self::follow`], of the event whose row this is.
+    pub(super) fn follow_row(&self, row: &Listed) {
+        if let Some(trace) = &row.trace {
+            *self.trace.borrow_mut() = Some(trace.clone());
+        }
     }
 
     /// What a row that is made now keeps.

@@ -19,7 +19,7 @@ pub(crate) type Pair = [String; 2];
 impl Ledger {
     /// The events that got one application id, the oldest pair first, until both are forgotten.
     pub(crate) async fn aids_given_twice(&self) -> Result<Vec<Pair>> {
-        self.run(|book| book.aids_given_twice()).await
+        self.read(|book| book.aids_given_twice()).await
     }
 }
 

@@ -19,18 +19,18 @@ pub(crate) struct Unanswered {
 impl Ledger {
     /// Of how many registrations MOSIP has said nothing in time, nor since.
     pub(crate) async fn silent(&self) -> Result<u64> {
-        self.run(|book| book.tx().outcomes(SILENT)).await
+        self.read(|book| book.tx().outcomes(SILENT)).await
     }
 
     /// How many registrations MOSIP has neither given a credential in time nor rejected, nor since, and nobody has settled: the silent ones,
     /// and those whose packet it processed or paused.
     pub(crate) async fn unanswered(&self) -> Result<u64> {
-        self.run(|book| words().map(|word| book.tx().outcomes(&word)).sum()).await
+        self.read(|book| words().map(|word| book.tx().outcomes(&word)).sum()).await
     }
 
     /// These registrations in order of acceptance, at most [`Page::SIZE`] after `after`.
     pub(crate) async fn unanswered_after(&self, after: i64) -> Result<Vec<Unanswered>> {
-        self.run(move |book| {
+        self.read(move |book| {
             let mut rows = Vec::new();
             for word in words() {
                 rows.extend(book.tx().concluded(&word, after, Page::SIZE)?);

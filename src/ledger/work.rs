@@ -7,19 +7,20 @@ use zeroize::Zeroizing;
 
 use super::accept::TABLE as ENTRY;
 use super::correlation::cause;
-use super::entry::{Refusal, State, never_tried};
+use super::entry::{Refusal, State};
 use super::{Book, ChannelNote, Ledger, unreadable};
 use crate::clock::{Timestamp, to_millis};
 use crate::destinations::{Done, News, Progress, Work};
 use crate::error::{Code, Error, Result};
+use crate::opencrvs::event::EventKind;
 use crate::opencrvs::record_token::KeptToken;
-use crate::store::{Advance, Fence, Filter, Lane, Lease, Listed, Millis, Pick, Queue, Row, Seq, Verdict};
+use crate::store::{
+    Advance, Beside, Fence, Lane, Lease, Listed, Millis, Pick, Queue, Row, Seq, Terms, Verdict,
+};
 use crate::telemetry::Trace;
 
 /// Rows of one transaction, so that posts between are not kept waiting by many that do not open.
 pub(super) const LEASED_AT_ONCE: usize = 100;
-/// Entries whose age is checked in one transaction.
-const AGED_AT_ONCE: usize = 100;
 
 /// A row that a worker holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,12 +31,41 @@ pub(crate) struct Held {
     pub(crate) id: String,
     pub(crate) kind: String,
     pub(crate) destination: String,
+    /// As [`Listed::line`].
+    pub(crate) line: Option<String>,
 }
+
+/// Held by whatever queues messages for the mediator or removes them, so that their order is that of the commits.
+const MESSAGES: &str = "messages";
 
 impl Held {
     pub(super) fn lease(&self) -> Lease {
         Lease { queue: self.queue, seq: self.seq, fence: self.fence }
     }
+
+    /// Beside what its progress is stored: it touches its own row alone, unless it is told of.
+    fn beside_progress(&self, is_told: bool) -> Beside {
+        if is_told { Beside::Nothing } else { Beside::Locks(vec![self.id.clone()]) }
+    }
+
+    /// Beside what its end is written, if it `is_final`. An event touches its own line, as a post of that line does, and what is kept of it; a
+    /// message what else waits for the mediator. A confirmation touches what is kept of its registration, and a record its job.
+    fn beside_end(&self, is_final: bool) -> Beside {
+        let own = || self.line.clone().unwrap_or_else(|| self.id.clone());
+        match self.queue {
+            Queue::Entries if self.kind.parse::<EventKind>().is_err() => Beside::Nothing,
+            Queue::Entries if is_final => Beside::Locks(vec![own(), MESSAGES.to_owned()]),
+            Queue::Entries => Beside::Locks(vec![own()]),
+            Queue::Deliveries => Beside::Locks(vec![MESSAGES.to_owned()]),
+            Queue::Records => Beside::Nothing,
+        }
+    }
+}
+
+/// Held by whoever leases rows of a destination, so that no more of them are leased than may be.
+fn leasing(queue: Queue, destination: &str) -> Terms {
+    let beside = Beside::Locks(vec![format!("lease {queue:?} {destination}")]);
+    Terms { beside, ..Terms::default() }
 }
 
 /// A row that was leased, opened.
@@ -91,7 +121,7 @@ impl Ledger {
         loop {
             let lane = lane.clone();
             let due = self
-                .run(move |book| {
+                .order(leasing(lane.queue, &lane.destination), move |book| {
                     let (mut leased, mut looked_at) = (Vec::new(), 0);
                     if let Some(known) = known
                         && let Some((number, note)) = book.channel_change(&lane, known)?
@@ -107,13 +137,16 @@ impl Ledger {
                         let until = book.now + to_millis(lease);
                         let pick = Pick { now: book.now, until, limit: limit - leased.len() };
                         let rows = book.tx().lease(&lane, pick)?;
-                        match (rows.is_empty(), leased.is_empty()) {
-                            (true, true) => return Ok(Due::Later(book.tx().next_due(&lane, book.now)?)),
-                            (true, false) => break,
-                            (false, _) => looked_at += rows.len(),
+                        if rows.is_empty() && leased.is_empty() {
+                            return Ok(Due::Later(book.tx().next_due(&lane, book.now)?));
                         }
+                        looked_at += rows.len();
+                        let is_all = rows.len() < pick.limit;
                         for row in rows {
                             leased.extend(book.open_leased(row)?);
+                        }
+                        if is_all {
+                            break;
                         }
                     }
                     Ok(Due::Now(leased))
@@ -126,16 +159,19 @@ impl Ledger {
         }
     }
 
-    /// Prolongs leases; lost ones are left out of the answer.
+    /// Prolongs leases of one destination; lost ones are left out of the answer.
     pub(crate) async fn renew(&self, held: &[Held], lease: Duration) -> Result<Vec<Seq>> {
         let leases: Vec<_> = held.iter().map(Held::lease).collect();
-        self.run(move |book| book.tx().renew(&leases, book.now + to_millis(lease))).await
+        let Some(Held { queue, destination, .. }) = held.first() else { return Ok(Vec::new()) };
+        let terms = leasing(*queue, destination);
+        self.order(terms, move |book| book.tx().renew(&leases, book.now + to_millis(lease))).await
     }
 
     /// Stores the progress of a row and announces it; false: the lease is lost.
     pub(crate) async fn advance(&self, held: &Held, progress: &Progress, news: Option<News>) -> Result<bool> {
         let (held, progress) = (held.clone(), progress.clone());
-        self.run(move |book| {
+        let terms = Terms { beside: held.beside_progress(news.is_some()), ..Terms::default() };
+        self.order(terms, move |book| {
             let columns = Columns::of(held.queue);
             let seal = |column, value: &Option<Zeroizing<Vec<u8>>>| {
                 value.as_ref().map(|value| book.seal(columns.table, &held.id, column, value)).transpose()
@@ -162,8 +198,9 @@ impl Ledger {
         let is_parked = matches!(ending, Ending::Park(_)) && held.queue != Queue::Deliveries;
         let is_final = is_parked || matches!(ending, Ending::Done(_));
         let (row, kept) = (held.clone(), ending.clone());
+        let terms = Terms { beside: held.beside_end(is_final), ..Terms::default() };
         let holds = self
-            .run(move |book| {
+            .order(terms, move |book| {
                 let holds = match row.queue {
                     Queue::Entries => book.settle_entry(&row, &kept),
                     Queue::Records => book.settle_record(&row, &kept),
@@ -198,7 +235,7 @@ impl Ledger {
             true => vec![taken_name(*queue, destination, "")],
             false => kinds.iter().map(|kind| taken_name(*queue, destination, kind)).collect(),
         };
-        self.run(move |book| {
+        self.read(move |book| {
             let mut last = None;
             for name in &names {
                 last = last.max(book.tx().number(name)?);
@@ -206,39 +243,6 @@ impl Ledger {
             Ok(last.map(Timestamp::from_millis))
         })
         .await
-    }
-
-    /// Parks entries that have waited longer than `give_up_after`, with the reason of their last attempt; how many. One that does not
-    /// open is not parked.
-    pub(crate) async fn park_aged(&self, give_up_after: Duration) -> Result<usize> {
-        let (mut after, mut parked) = (Some(0), 0);
-        while let Some(from) = after {
-            let (last, aged) = self
-                .run(move |book| {
-                    let filter = Filter {
-                        states: vec![State::Queued],
-                        waiting_since: Some(book.now - to_millis(give_up_after)),
-                        ..Filter::default()
-                    };
-                    let rows = book.tx().rows(Queue::Entries, &filter, from, AGED_AT_ONCE)?;
-                    let last = rows.last().map(|row| row.seq).filter(|_| rows.len() == AGED_AT_ONCE);
-                    let mut aged = Vec::new();
-                    for row in rows {
-                        if book.park_aged(&row)? {
-                            aged.push(row.id);
-                        }
-                    }
-                    Ok((last, aged))
-                })
-                .await?;
-            parked += aged.len();
-            for id in aged {
-                // There may be no receiver.
-                let _ = self.rules.settled.send(id);
-            }
-            after = last;
-        }
-        Ok(parked)
     }
 }
 
@@ -290,12 +294,13 @@ impl Book<'_> {
         };
         self.rules.unreadable.forget(table, &row.id);
         let (attempts, fence) = (row.attempts, row.fence());
-        let Listed { queue, seq, id, kind, destination, trace, .. } = row.listed;
+        let Listed { queue, seq, id, kind, destination, line, trace, .. } = row.listed;
         let trace = trace.and_then(|kept| Trace::read(&kept));
-        Ok(Some(Leased { held: Held { queue, seq, fence, id, kind, destination }, attempts, work, trace }))
+        let held = Held { queue, seq, fence, id, kind, destination, line };
+        Ok(Some(Leased { held, attempts, work, trace }))
     }
 
-    fn open_work(&self, row: &Row) -> Result<Work> {
+    pub(super) fn open_work(&self, row: &Row) -> Result<Work> {
         let columns = Columns::of(row.queue);
         let open = |column, sealed: &Option<Vec<u8>>| {
             sealed.as_ref().map(|sealed| self.unseal(columns.table, &row.id, column, sealed)).transpose()
@@ -371,24 +376,6 @@ impl Book<'_> {
             Ending::Park(error) => again(self.now + unreadable::REST, Some(error))?,
         };
         self.tx().settle(held.lease(), &verdict, self.now)
-    }
-
-    fn park_aged(&self, row: &Listed) -> Result<bool> {
-        let whole = self.tx().row(Queue::Entries, &row.id)?;
-        if let Some(Err(error)) = whole.map(|row| self.open_work(&row)) {
-            self.rules.unreadable.note(ENTRY, &row.id, &error);
-            let refusal = Refusal::from(&error).kept()?;
-            let until = self.now + unreadable::REST;
-            self.tx().postpone(Queue::Entries, row.seq, until, Some(&refusal))?;
-            return Ok(false);
-        }
-        let last = Refusal::read(row.refusal.as_deref());
-        let refusal = last.unwrap_or_else(|| Refusal::from(&never_tried()));
-        if !self.tx().park(Queue::Entries, row.seq, &refusal.kept()?)? {
-            return Ok(false);
-        }
-        self.tell_parked(&row.id, &refusal)?;
-        Ok(true)
     }
 }
 

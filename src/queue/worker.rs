@@ -109,8 +109,8 @@ impl Worker {
                 biased;
                 _ = stop.changed(), if !stopping => {}
                 Some(ended) = under_way.tasks.join_next_with_id() => self.ended(&mut under_way, ended),
-                // The next rows are leased in the commit that writes the verdict.
-                () = under_way.judged.notified() => {}
+                // The next rows are leased in the commit that writes the verdict. Where slots are counted by their leases, that has to come first.
+                () = under_way.judged.notified(), if !self.is_shared() => {}
                 () = queued.recv() => {}
                 () = sleep_for(alarm) => {}
                 () = sleep_until(renew_at), if !under_way.attempts.is_empty() => {}

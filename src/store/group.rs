@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{Code, Error, Result};
-use crate::store;
+use crate::store::{self, Beside, Terms};
 
 /// Jobs that may wait; beyond that callers wait before they hand theirs over.
 const QUEUE: usize = 1024;
@@ -53,8 +53,7 @@ type Command<D> = Box<dyn FnOnce(&mut D) + Send>;
 /// A job, and the channel for its answer.
 pub(super) struct Waiting {
     pub(super) job: store::Job,
-    /// What no other job may hold meanwhile; none: no other job may run at all.
-    pub(super) locks: Vec<String>,
+    pub(super) beside: Beside,
     /// Whether it acknowledges to a caller what they sent.
     pub(super) acknowledges: bool,
     /// `None`: it has not run.
@@ -95,8 +94,9 @@ impl<D: Desk> Group<D> {
     /// Runs a job in a group and answers after its commit.
     pub(super) async fn run(&self, order: store::Order) -> Result<()> {
         let (answer, outcome) = oneshot::channel();
-        let store::Order { job, acknowledges, locks } = order;
-        self.order(Order::Job(Waiting { job, locks, acknowledges, outcome: None, answer })).await?;
+        let store::Order { job, terms: Terms { beside, acknowledges } } = order;
+        let waiting = Waiting { job, beside, acknowledges, outcome: None, answer };
+        self.order(Order::Job(waiting)).await?;
         outcome.await.map_err(|_| closed())?
     }
 

@@ -1,9 +1,8 @@
 //! Rows and transactions. There are no rules here, no views for the API, and no kinds of messages.
 //!
 //! A caller hands over a job, a function over [`Tx`]. All that a job does becomes durable together, or none of it. A job may
-//! run more than once (a lost connection, a deadlock), so that it has no effect but through [`Tx`]. It names beforehand what it
-//! locks: two jobs that name the same lock never run side by side, and rows that a lock orders are inserted in the order of their
-//! commits. A job that names none runs beside no other: naming some is a promise that it touches nothing else.
+//! run more than once (a lost connection, a deadlock), so that it has no effect but through [`Tx`]. It says beforehand beside what it
+//! runs: see [`Beside`].
 //!
 //! Sealed values are bytes to a store: it has no key. A backend is one folder, and has to pass the suite in `conformance`.
 
@@ -97,11 +96,41 @@ pub(crate) trait Backend: Send + Sync {
 
 /// A job as a backend gets it.
 pub(crate) struct Order {
-    /// Two jobs that name the same lock never run side by side, and one that names none runs beside no other.
-    pub(crate) locks: Vec<String>,
+    pub(crate) terms: Terms,
+    pub(crate) job: Job,
+}
+
+/// How a job runs.
+#[derive(Default)]
+pub(crate) struct Terms {
+    pub(crate) beside: Beside,
     /// The job acknowledges something to a caller: it is refused where the database is not the one that was opened.
     pub(crate) acknowledges: bool,
-    pub(crate) job: Job,
+}
+
+/// Beside what a job runs.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) enum Beside {
+    /// Beside none that changes anything.
+    #[default]
+    Nothing,
+    /// Beside those that do not name one of these locks, of which there is at least one: rows that a lock orders are inserted in the order of
+    /// their commits. To name some is a promise: whatever else the job reads and changes, none that holds other locks is in its way.
+    Locks(Vec<String>),
+    /// Beside all: it changes nothing, and sees the rows as they are at one moment.
+    Everything,
+}
+
+impl Beside {
+    /// Those that hold none of `locks`; where none is named, beside nothing.
+    pub(crate) fn locks(locks: Vec<String>) -> Self {
+        if locks.is_empty() { Self::Nothing } else { Self::Locks(locks) }
+    }
+}
+
+/// A job that runs beside everything has changed something.
+fn has_changed() -> Error {
+    Error::new(Code::Bug, "a job that only reads has changed something")
 }
 
 /// What runs in a transaction; perhaps more than once.
@@ -163,31 +192,34 @@ impl Store {
     }
 
     /// Runs `job` in a transaction; what it returns is durable.
+    #[cfg(test)]
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         job: impl Fn(&mut dyn Tx) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.order(Vec::new(), false, job).await
+        self.order(Terms::default(), job).await
     }
 
     /// As [`Self::run`], for what is acknowledged to a caller: [`Code::Storage`] while nothing is taken. It holds `locks`.
+    #[cfg(test)]
     pub(crate) async fn take<T: Send + 'static>(
         &self,
         locks: Vec<String>,
         job: impl Fn(&mut dyn Tx) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        if let Some(trouble) = self.trouble() {
-            return Err((&trouble).into());
-        }
-        self.order(locks, true, job).await
+        self.order(Terms { beside: Beside::locks(locks), acknowledges: true }, job).await
     }
 
-    async fn order<T: Send + 'static>(
+    /// Runs `job` in a transaction on these `terms`; what it returns is durable. What is acknowledged is refused with [`Code::Storage`] while
+    /// nothing is taken.
+    pub(crate) async fn order<T: Send + 'static>(
         &self,
-        locks: Vec<String>,
-        acknowledges: bool,
+        terms: Terms,
         job: impl Fn(&mut dyn Tx) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        if let Some(trouble) = self.trouble().filter(|_| terms.acknowledges) {
+            return Err((&trouble).into());
+        }
         let outcome = Arc::new(Mutex::new(None));
         let slot = Arc::clone(&outcome);
         let job: Job = Box::new(move |tx| {
@@ -195,7 +227,7 @@ impl Store {
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
             Ok(())
         });
-        self.0.run(Order { locks, acknowledges, job }).await?;
+        self.0.run(Order { terms, job }).await?;
         let value = outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
         value.ok_or_else(|| Error::new(Code::Bug, "a job of the store did not run"))
     }

@@ -3,7 +3,7 @@ use std::sync::Mutex;
 use futures_util::future::BoxFuture;
 
 use super::*;
-use crate::store::{Backend, Order};
+use crate::store::{Backend, Beside, Order};
 
 #[tokio::test]
 async fn a_repeat_finds_its_entry_before_and_after_settling_whatever_the_webhook_calls_itself() {
@@ -64,19 +64,50 @@ struct Locks(Memory, Arc<Mutex<Vec<Vec<String>>>>);
 
 impl Backend for Locks {
     fn run(&self, order: Order) -> BoxFuture<'_, Result<()>> {
-        self.1.lock().unwrap().push(order.locks.clone());
+        let locks = match &order.terms.beside {
+            Beside::Locks(locks) => locks.clone(),
+            Beside::Nothing | Beside::Everything => Vec::new(),
+        };
+        self.1.lock().unwrap().push(locks);
         self.0.run(order)
     }
 }
 
-#[tokio::test]
-async fn two_posts_under_one_key_hold_one_lock_though_their_compositions_differ() {
-    let (home, seen) = (Home::new(), Arc::<Mutex<Vec<Vec<String>>>>::default());
+/// A ledger over `home`, and the locks of each of its jobs.
+fn watched(home: &Home) -> (Ledger, Arc<Mutex<Vec<Vec<String>>>>) {
+    let seen = Arc::<Mutex<Vec<Vec<String>>>>::default();
     let open = |_: &Outbox, owner: Arc<dyn Owner>| {
         let opened = home.memory.open(&*owner);
         opened.map(|_| Store::new(Locks(home.memory.clone(), Arc::clone(&seen))))
     };
     let ledger = Ledger::open_with(home.settings(), Home::QUARANTINE, Surroundings::default(), open).unwrap();
+    (ledger, seen)
+}
+
+#[tokio::test]
+async fn the_end_of_an_event_holds_the_line_that_a_post_behind_it_holds_and_what_is_told_keeps_one_order() {
+    let home = Home::new();
+    let (ledger, seen) = watched(&home);
+    for composition in ["c1", "c2"] {
+        accept(&ledger, birth(composition)).await;
+    }
+    let leased = lease(&ledger, EventKind::Birth).await;
+    for leased in &leased {
+        settle(&ledger, leased, done()).await;
+    }
+    let [one, other, lease, one_ends, other_ends] = &seen.lock().unwrap()[..] else { panic!("five jobs") };
+    let shared =
+        |first: &[String], second: &[String]| first.iter().filter(|lock| second.contains(lock)).count();
+    assert_eq!((shared(one, one_ends), shared(other, other_ends)), (1, 1), "a line");
+    assert_eq!((shared(one, other_ends), shared(other, one_ends), shared(one, other)), (0, 0, 0));
+    assert_eq!(shared(one_ends, other_ends), 1, "the order of messages");
+    assert!(!lease.is_empty() && shared(lease, one_ends) == 0, "nobody waits for a verdict who leases");
+}
+
+#[tokio::test]
+async fn two_posts_under_one_key_hold_one_lock_though_their_compositions_differ() {
+    let home = Home::new();
+    let (ledger, seen) = watched(&home);
     ledger.accept(birth("c1"), MEDIATOR.to_vec(), key("k")).await.unwrap();
     ledger.accept(birth("c2"), MEDIATOR.to_vec(), key("k")).await.unwrap_err();
     let [one, other] = &seen.lock().unwrap()[..] else { panic!("two jobs") };

@@ -21,6 +21,7 @@ macro_rules! suite {
         $crate::store::conformance::suite!($open;
             a_job_that_fails_leaves_nothing_and_the_next_one_runs,
             jobs_that_name_no_lock_run_one_after_another,
+            a_job_that_only_reads_changes_nothing,
             jobs_that_name_the_same_lock_run_one_after_another_and_rows_stand_in_that_order,
             whatever_a_job_did_is_undone_where_it_fails_and_it_runs_again_as_if_for_the_first_time,
             rows_are_listed_in_the_order_of_their_insertion,

@@ -38,14 +38,14 @@ struct Unfinished(Memory);
 impl Backend for Unfinished {
     fn run(&self, order: Order) -> BoxFuture<'_, Result<()>> {
         async move {
-            let Order { locks, acknowledges, job } = order;
+            let Order { terms, job } = order;
             let failed = Arc::new(Mutex::new(None));
             let slot = Arc::clone(&failed);
             let job = Box::new(move |tx: &mut dyn crate::store::Tx| {
                 *slot.lock().unwrap() = job(tx).err();
                 Ok(())
             });
-            self.0.run(Order { locks, acknowledges, job }).await?;
+            self.0.run(Order { terms, job }).await?;
             let failed = failed.lock().unwrap().take();
             failed.map_or(Ok(()), Err)
         }

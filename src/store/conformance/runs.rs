@@ -1,5 +1,6 @@
 //! How jobs run: apart where they name the same lock, and as if they had not run where they fail, so that they can run again.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::join_all;
@@ -7,8 +8,8 @@ use futures_util::future::join_all;
 use super::{again, discarded, done, ids, insert, lane, lease_at, name, new, of_line, push, refusal, run};
 use crate::error::{Code, Error, Result};
 use crate::store::{
-    Advance, CorrelationRow, Filter, Lane, Millis, NewRow, OutcomeRow, Pick, Queue, Row, SEALED, Store,
-    TokenRow, Tx,
+    Advance, Beside, CorrelationRow, Filter, Lane, Millis, NewRow, OutcomeRow, Pick, Queue, Row, SEALED,
+    Store, Terms, TokenRow, Tx,
 };
 
 /// Jobs that are handed over at the same time.
@@ -64,6 +65,21 @@ pub(crate) async fn a_transaction_says_what_it_freed(store: &Store) {
     let freed = run(store, move |tx| tx.delete(Queue::Deliveries, first).map(|_| tx.freed()));
     assert_eq!(freed.await, [lane_of(Queue::Deliveries, "birth")]);
     assert!(run(store, |tx| Ok(tx.freed())).await.is_empty(), "the next one has freed nothing");
+}
+
+pub(crate) async fn a_job_that_only_reads_changes_nothing(store: &Store) {
+    let reading = || Terms { beside: Beside::Everything, ..Terms::default() };
+    insert(store, vec![new("a")]).await;
+    let before = store.order(reading(), everything).await.unwrap();
+    let wrote = store
+        .order(reading(), |tx| {
+            tx.set_number("n", 1)?;
+            tx.insert(&[new("b")])
+        })
+        .await;
+    assert_eq!(wrote.unwrap_err().code(), Code::Bug);
+    assert_eq!(store.order(reading(), everything).await.unwrap(), before);
+    assert_eq!(store.trouble(), None, "it is no fault of the database");
 }
 
 type Verb = fn(&mut dyn Tx) -> Result<()>;
@@ -188,14 +204,14 @@ pub(crate) async fn whatever_a_job_did_is_undone_where_it_fails_and_it_runs_agai
         let before = run(store, everything).await;
         let is_first = AtomicBool::new(true);
         // A job is handed over again: a lost connection, a deadlock.
-        let job = std::sync::Arc::new(move |tx: &mut dyn Tx| {
+        let job = Arc::new(move |tx: &mut dyn Tx| {
             verb(tx)?;
             match is_first.swap(false, Ordering::SeqCst) {
                 true => Err(Error::new(Code::IdempotencyConflict, "the connection is lost")),
                 false => Ok(()),
             }
         });
-        let again = std::sync::Arc::clone(&job);
+        let again = Arc::clone(&job);
         assert_eq!(
             store.run(move |tx| job(tx)).await.unwrap_err().code(),
             Code::IdempotencyConflict,

@@ -20,8 +20,8 @@ use self::pushes::Pushes;
 use self::table::Table;
 use self::work::Work;
 use super::{
-    AttemptRow, Backend, Fence, NewRow, Order, Owner, OwnerError, Queue, SealedColumn, SealedValue, Seq,
-    Store,
+    AttemptRow, Backend, Beside, Fence, NewRow, Order, Owner, OwnerError, Queue, SealedColumn, SealedValue,
+    Seq, Store, has_changed,
 };
 use crate::error::Result;
 
@@ -69,9 +69,14 @@ impl Memory {
 
 impl Backend for Memory {
     fn run(&self, order: Order) -> BoxFuture<'_, Result<()>> {
+        let Order { terms, job } = order;
         let mut tables = self.tables();
-        let outcome = (order.job)(&mut *tables);
-        tables.end(outcome.is_ok());
+        let mut outcome = job(&mut *tables);
+        let reads = terms.beside == Beside::Everything;
+        if tables.end(outcome.is_ok() && !reads) && reads {
+            outcome = outcome.and(Err(has_changed()));
+        }
+        drop(tables);
         std::future::ready(outcome).boxed()
     }
 }
@@ -104,8 +109,8 @@ struct Tables {
 }
 
 impl Tables {
-    /// The transaction is over.
-    fn end(&mut self, is_committed: bool) {
+    /// The transaction is over; whether it changed anything.
+    fn end(&mut self, is_committed: bool) -> bool {
         let Self { changes, numbers, sealed, work, attempts, kept, pushes } = self;
         let Work { rows, jobs, freed, .. } = work;
         freed.clear();
@@ -130,6 +135,7 @@ impl Tables {
         let changed =
             tables.into_iter().map(|table| table.end(is_committed)).filter(|changed| *changed).count();
         *changes += u64::from(is_committed && changed > 0);
+        changed > 0
     }
 
     fn column(&self, column: SealedColumn) -> Vec<SealedValue> {

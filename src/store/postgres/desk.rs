@@ -8,23 +8,22 @@ use data_encoding::HEXLOWER;
 
 use super::acknowledged;
 use super::clock;
+use super::locks;
 use super::open::{self, OpenError};
 use super::schema;
 use super::session::{Failure, Kind, Session};
 use super::site::Site;
 use super::tx::Transaction;
 use crate::clock::to_millis;
-use crate::crypto::{secret, sha256};
+use crate::crypto::secret;
 use crate::error::{Code, Error, Result};
-use crate::store::Trouble;
 use crate::store::group::{self, Waiting};
+use crate::store::{Beside, Trouble};
 
 /// How often a group runs that others are in the way of, or whose connection is lost.
 const RUNS: u32 = 4;
 /// How old what is known of the size of the database may be.
 const SIZE: Duration = Duration::from_secs(60);
-const CLASS: i32 = schema::LOCKS;
-const ALL: i32 = schema::ALL;
 
 /// One connection, and the number of the commits that were made over it and over those before it.
 pub(super) struct Desk {
@@ -37,7 +36,20 @@ pub(super) struct Desk {
 }
 
 impl group::Desk for Desk {
-    fn commit(&mut self, mut group: Vec<Waiting>) {
+    /// What changes rows shares one commit. What only reads has a transaction of its own, which waits for no lock.
+    fn commit(&mut self, group: Vec<Waiting>) {
+        let (reads, changes): (Vec<_>, Vec<_>) =
+            group.into_iter().partition(|job| job.beside == Beside::Everything);
+        if !changes.is_empty() {
+            self.carry_out(changes);
+        }
+        reads.into_iter().for_each(|read| self.carry_out(vec![read]));
+    }
+}
+
+impl Desk {
+    /// One transaction for `group`, and its answers.
+    fn carry_out(&mut self, mut group: Vec<Waiting>) {
         let mut commit = self.run(&mut group);
         for run in 1..RUNS {
             let Err(failure) = &commit else { break };
@@ -46,7 +58,7 @@ impl group::Desk for Desk {
             }
             // Jobs that are in each other's way are not, one by one.
             if failure.kind == Kind::Again && run > 1 && group.len() > 1 {
-                return group.into_iter().for_each(|job| self.commit(vec![job]));
+                return group.into_iter().for_each(|job| self.carry_out(vec![job]));
             }
             commit = self.run(&mut group);
         }
@@ -65,9 +77,7 @@ impl group::Desk for Desk {
             job.finish(outcome);
         }
     }
-}
 
-impl Desk {
     pub(super) fn new(site: Arc<Site>) -> Self {
         Self { site, session: None, writer: new_writer(), commits: 0, sized: None }
     }
@@ -247,12 +257,9 @@ impl Desk {
         let session = self.session()?;
         let outcome = run_jobs(session, group).and_then(|is_open| {
             let has_written = is_open && session.has_written();
-            let end = match is_open {
-                true if has_written => &counted(&writer, next),
-                true => "COMMIT",
-                false => "ROLLBACK",
-            };
-            let ended = session.execute(end).map(|()| has_written);
+            let counted = if has_written { session.later(COUNT, &[&writer, &next]) } else { Ok(()) };
+            let end = if is_open { "COMMIT" } else { "ROLLBACK" };
+            let ended = counted.and_then(|()| session.execute(end)).map(|()| has_written);
             ended.map_err(|error| Ended::InCommit(failure_of(session, error), has_written))
         });
         match outcome {
@@ -319,24 +326,31 @@ enum Ended {
     InCommit(Failure, bool),
 }
 
-/// The commit of `writer` behind its first `commits`. What is still under way over a former connection and comes later than its
+/// The commit of the writer `$1` behind its first `$2` commits. What is still under way over a former connection and comes later than its
 /// repetition violates a constraint.
-pub(super) fn counted(writer: &str, commits: i64) -> String {
-    format!(
-        "UPDATE writer SET commits=CASE commits WHEN {commits} THEN {commits}+1 ELSE -1 END WHERE id='{writer}'; COMMIT"
-    )
-}
+pub(super) const COUNT: &str =
+    "UPDATE writer SET commits=CASE commits WHEN $2 THEN commits+1 ELSE -1 END WHERE id=$1";
 
 /// Runs each job; false: there was one, it failed, and all is to be undone.
 fn run_jobs(session: &mut Session, group: &mut [Waiting]) -> Result<bool, Ended> {
     let before = |session: &mut Session, error| Ended::Before(failure_of(session, error));
-    session.begin(&beginning(group)).map_err(|error| before(session, error))?;
+    let begin = locks::beginning(group.iter().map(|job| &job.beside));
+    session.begin_jobs(&begin).map_err(|error| before(session, error))?;
     let is_alone = group.len() == 1;
     for job in group {
         if !is_alone {
-            session.execute("SAVEPOINT job").map_err(|error| before(session, error))?;
+            session.later("SAVEPOINT job", &[]).map_err(|error| before(session, error))?;
         }
-        let outcome = (job.job)(&mut Transaction::new(session));
+        let mut outcome = (job.job)(&mut Transaction::new(session));
+        if outcome.is_ok() {
+            // A statement of the job that was to go with the next one may be refused.
+            outcome = if is_alone { session.catch_up() } else { session.execute("RELEASE job") };
+        } else if is_alone {
+            session.drop_later();
+        } else {
+            // The savepoint may be among them.
+            let _ = session.catch_up();
+        }
         match session.take_failure() {
             Some(failure) if failure.kind != Kind::Refused => return Err(Ended::Before(failure)),
             _ => {}
@@ -346,36 +360,11 @@ fn run_jobs(session: &mut Session, group: &mut [Waiting]) -> Result<bool, Ended>
         if is_alone {
             return Ok(is_kept);
         }
-        let end = if is_kept { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" };
-        session.execute(end).map_err(|error| before(session, error))?;
+        if !is_kept {
+            session.execute("ROLLBACK TO job; RELEASE job").map_err(|error| before(session, error))?;
+        }
     }
     Ok(true)
-}
-
-/// A transaction that holds what `group` names: its locks, sorted, beside others that hold other ones; or all of them.
-fn beginning(group: &[Waiting]) -> String {
-    let mut begin = "BEGIN ISOLATION LEVEL READ COMMITTED; ".to_owned();
-    if group.iter().any(|job| job.locks.is_empty()) {
-        begin.push_str(&format!("SELECT pg_advisory_xact_lock({CLASS}, {ALL}); {}", clock::READ));
-        return begin;
-    }
-    begin.push_str(&format!("SELECT pg_advisory_xact_lock_shared({CLASS}, {ALL})"));
-    let mut numbers: Vec<i32> = group.iter().flat_map(|job| &job.locks).map(|name| number_of(name)).collect();
-    numbers.sort_unstable();
-    numbers.dedup();
-    for number in numbers {
-        begin.push_str(&format!("; SELECT pg_advisory_xact_lock({CLASS}, {number})"));
-    }
-    begin.push_str("; ");
-    begin.push_str(clock::READ);
-    begin
-}
-
-/// Two names may have one number, and then wait for each other. 0 is that of all, and 1 that of the schema.
-pub(super) fn number_of(name: &str) -> i32 {
-    let hash = sha256(name.as_bytes());
-    let number = hash.first_chunk::<4>().map_or(2, |bytes| i32::from_be_bytes(*bytes));
-    if matches!(number, 0 | 1) { 2 } else { number }
 }
 
 fn failure_of(session: &mut Session, error: Error) -> Failure {

@@ -2,14 +2,19 @@
 //! thread does, in groups that share a commit.
 //!
 //! A job that names locks takes them as advisory locks, sorted, and runs beside others; one that names none runs alone, whichever gateway
-//! asks for it. So a job never sees what another is about to change, and no rule above has to know that there are other gateways.
+//! asks for it. So a job never sees what another is about to change, and no rule above has to know that there are other gateways. One that
+//! only reads sees a snapshot, and waits for no lock.
+//!
+//! Most of the time of a transaction is that of its round trips, so a statement whose answer nobody needs at once goes with the next one.
 
 mod acknowledged;
 mod clock;
 mod connect;
 mod database;
 mod desk;
+mod encoded;
 mod forget;
+mod locks;
 mod moving;
 mod open;
 mod overview;

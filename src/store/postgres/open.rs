@@ -1,5 +1,6 @@
 //! A database becomes one of ours, or is found to be one: all of it in one transaction, which one gateway runs while others wait.
 
+use super::locks;
 use super::schema;
 use super::session::{Failure, Kind, Session};
 use super::site::Site;
@@ -20,7 +21,7 @@ pub(super) enum OpenError {
 /// Brings the tables up to date, or makes them, and has the owner of the rows read and write what is theirs.
 pub(super) fn prepare(session: &mut Session, site: &Site) -> Result<(), OpenError> {
     check_server(session, site)?;
-    let lock = format!("BEGIN; SELECT pg_advisory_xact_lock({}, {})", schema::LOCKS, schema::LOCK);
+    let lock = format!("BEGIN; SELECT pg_advisory_xact_lock({}, {})", schema::class(), schema::LOCK);
     session.begin(&lock).map_err(|error| failed(session, error))?;
     let prepared = migrate(session, site).and_then(|()| {
         let opened = site.owner.opened(&mut Transaction::new(session), false);
@@ -136,8 +137,7 @@ fn migrate(session: &mut Session, site: &Site) -> Result<(), OpenError> {
     if done < newest {
         check_may_create(session, site)?;
         // What other gateways have under way would be in its way, and it in theirs.
-        let alone = format!("SELECT pg_advisory_xact_lock({}, {})", schema::LOCKS, schema::ALL);
-        session.execute(&alone).map_err(|error| failed(session, error))?;
+        session.execute(&locks::alone()).map_err(|error| failed(session, error))?;
         // They stand meanwhile, and must not stand until a dump has ended.
         session.execute("SET LOCAL lock_timeout='3s'").map_err(|error| failed(session, error))?;
     }

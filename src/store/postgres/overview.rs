@@ -33,7 +33,7 @@ impl Overview for Transaction<'_> {
             "UPDATE {} SET fault=$2, refusal=$3 WHERE seq=$1 AND settled_at IS NOT NULL",
             table(queue).name
         );
-        self.run(&explain, &[&seq, &refusal.fault, &refusal.text]).map(drop)
+        self.later(&explain, &[&seq, &refusal.fault, &refusal.text])
     }
 
     fn note_attempt(&mut self, seq: Seq, attempt: &AttemptRow) -> Result<()> {
@@ -42,9 +42,9 @@ impl Overview for Transaction<'_> {
             "INSERT INTO attempt (entry, number, ended_at, outcome, upstream) VALUES ($1, $2, $3, $4, $5)
             ON CONFLICT (entry, number) DO UPDATE SET ended_at=$3, outcome=$4, upstream=$5";
         let upstream = upstream.as_deref().map(text);
-        self.run(insert, &[&seq, number, ended_at, outcome, &upstream])?;
+        self.later(insert, &[&seq, number, ended_at, outcome, &upstream])?;
         let forget = "DELETE FROM attempt WHERE entry=$1 AND number<=$2";
-        self.run(forget, &[&seq, &(number - ATTEMPTS_KEPT)]).map(drop)
+        self.later(forget, &[&seq, &(number - ATTEMPTS_KEPT)])
     }
 
     fn attempts(&mut self, seq: Seq) -> Result<Vec<AttemptRow>> {
@@ -81,8 +81,8 @@ impl Overview for Transaction<'_> {
         let GatewayRow { id, host, version, seen_at, keys } = gateway;
         let set = "INSERT INTO gateway (id, host, version, seen_at, keys) VALUES ($1, $2, $3, $4, $5) \
                    ON CONFLICT (id) DO UPDATE SET seen_at=$4, keys=$5";
-        self.run(set, &[id, host, version, seen_at, keys])?;
-        self.run("DELETE FROM gateway WHERE seen_at<$1", &[&from]).map(drop)
+        self.later(set, &[id, host, version, seen_at, keys])?;
+        self.later("DELETE FROM gateway WHERE seen_at<$1", &[&from])
     }
 
     fn gateways(&mut self) -> Result<Vec<GatewayRow>> {

@@ -6,8 +6,8 @@
 
 /// The table that marks the database as ours.
 pub(super) const MARK: &str = "mosip_gateway";
-/// The class of advisory locks that are ours ("MGOB"), since other programs may lock in the same database.
-pub(super) const LOCKS: i32 = 0x4D47_4F42;
+/// What the class of our advisory locks is made of ("MGOB"), since other programs may lock in the same database.
+const LOCKS: i32 = 0x4D47_4F42;
 /// The class of the lock, by schema, that each connection of a gateway shares as long as it lives, and that a copy of the rows holds alone ("MGOC").
 pub(super) const USED: i32 = 0x4D47_4F43;
 /// The `readable_by` of a database that is out of use, so that no gateway of any version works on it.
@@ -28,6 +28,11 @@ pub(super) const UNSETTLED: &str = "line<>'' AND state IN ('queued', 'leased', '
 pub(super) const DUE: &str = "state='queued' AND NOT held AND next_at=0";
 /// Queued for a moment.
 pub(super) const LATER: &str = "state='queued' AND next_at>0";
+
+/// The class of our advisory locks, in SQL: one for each schema.
+pub(super) fn class() -> String {
+    format!("{LOCKS}#current_schema()::regnamespace::oid::int")
+}
 
 /// The newest version.
 pub(super) const fn newest() -> i64 {

@@ -2,20 +2,27 @@
 
 use std::collections::BTreeMap;
 use std::error::Error as _;
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, join, join_all};
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Row, SimpleQueryMessage, Statement};
+use tokio_postgres::{Client, Row, Statement};
 
 use super::clock;
 use super::connect::Target;
+use super::encoded::encode;
+use super::locks;
 use super::schema;
 use crate::error::{Code, Error, Result};
-use crate::store::Millis;
+use crate::store::{Millis, has_changed};
 
+/// Statements that may wait for the next one.
+const MOST_LATER: usize = 16;
 /// How long a statement may take, with what it waits for.
 const STATEMENT: Duration = Duration::from_secs(60);
 /// What each connection says first. A gateway that is stopped or cut off must not keep the others from their work, so the server ends its
@@ -30,6 +37,9 @@ const SETTINGS: &str = "SET idle_in_transaction_session_timeout='2500ms'; SET tc
 
 /// Values of a statement.
 pub(super) type Values<'v> = &'v [&'v (dyn ToSql + Sync)];
+
+/// A statement with its values that is still to be sent, and how many rows it changes.
+type Later = BoxFuture<'static, std::result::Result<u64, tokio_postgres::Error>>;
 
 /// What became of a statement that the server did not carry out.
 #[derive(Debug, Clone)]
@@ -58,11 +68,15 @@ pub(super) enum Kind {
 pub(super) struct Session {
     /// `None` only while being dropped.
     runtime: Option<Runtime>,
-    client: Client,
+    client: Arc<Client>,
     statements: BTreeMap<String, Statement>,
+    /// Statements of the transaction that go with the next one, in order.
+    later: Vec<Later>,
     /// The first failure of the transaction.
     failure: Option<Failure>,
-    /// Whether the transaction has changed anything.
+    /// Whether the transaction may change nothing.
+    reads: bool,
+    /// Whether it has changed anything.
     has_written: bool,
     /// The outbox's clock, as the transaction found it.
     clock: Option<Millis>,
@@ -88,9 +102,11 @@ impl Session {
         });
         let session = |client| Self {
             runtime: None,
-            client,
+            client: Arc::new(client),
             statements: BTreeMap::new(),
+            later: Vec::new(),
             failure: None,
+            reads: false,
             has_written: false,
             clock: None,
         };
@@ -106,9 +122,38 @@ impl Session {
 
     /// Carries out statements that take no values and answer nothing.
     pub(super) fn execute(&mut self, sql: &str) -> Result<()> {
-        let Self { runtime, client, .. } = self;
-        let outcome = wait(runtime.as_ref(), client.batch_execute(sql));
+        let client = Arc::clone(&self.client);
+        let outcome = self.wait(client.batch_execute(sql));
         self.note(outcome)
+    }
+
+    /// Carries out a statement whose answer nobody needs before the next one has been sent, and with it. What went wrong is said there, or by
+    /// [`Self::catch_up`].
+    pub(super) fn later(&mut self, sql: &str, values: Values<'_>) -> Result<()> {
+        let is_ready = if self.later.len() < MOST_LATER { Ok(()) } else { self.catch_up() };
+        let later = is_ready.and_then(|()| {
+            let statement = self.prepared(sql);
+            let encoded = statement.and_then(|statement| Ok((encode(&statement, values)?, statement)));
+            self.note(encoded)
+        });
+        let (values, statement) = later?;
+        let client = Arc::clone(&self.client);
+        self.later.push(async move { client.execute_raw(&statement, values).await }.boxed());
+        Ok(())
+    }
+
+    /// Waits for what was to go with the next statement.
+    pub(super) fn catch_up(&mut self) -> Result<()> {
+        if self.later.is_empty() {
+            return Ok(());
+        }
+        let outcome = self.wait(std::future::ready(Ok(())));
+        self.note(outcome)
+    }
+
+    /// Nothing of that is carried out: the transaction is undone.
+    pub(super) fn drop_later(&mut self) {
+        self.later.clear();
     }
 
     /// The rows that a statement answers with.
@@ -119,9 +164,8 @@ impl Session {
 
     /// Carries out a statement that changes rows; how many.
     pub(super) fn run(&mut self, sql: &str, values: Values<'_>) -> Result<usize> {
-        let outcome = self
-            .prepared(sql)
-            .and_then(|statement| wait(self.runtime.as_ref(), self.client.execute(&statement, values)));
+        let client = Arc::clone(&self.client);
+        let outcome = self.prepared(sql).and_then(|statement| self.wait(client.execute(&statement, values)));
         let changed = self.note(outcome)?;
         self.has_written |= changed > 0;
         Ok(usize::try_from(changed).unwrap_or(usize::MAX))
@@ -134,23 +178,32 @@ impl Session {
         Ok(rows)
     }
 
-    /// A transaction begins. What `statements` answer as `clock` is its time; one that a newer gateway does not let us run is refused.
+    /// A transaction begins.
     pub(super) fn begin(&mut self, statements: &str) -> Result<()> {
-        (self.failure, self.has_written, self.clock) = (None, false, None);
-        let Self { runtime, client, .. } = self;
-        let outcome = wait(runtime.as_ref(), client.simple_query(statements));
-        let answers = self.note(outcome)?;
-        let number = |name| {
-            answers.iter().find_map(|message| match message {
-                SimpleQueryMessage::Row(row) => row.try_get(name).ok().flatten()?.parse().ok(),
-                _ => None,
-            })
-        };
-        self.clock = number("clock");
-        match number("readable_by").map_or(Ok(()), schema::check_readable) {
+        self.reset(false);
+        self.execute(statements)
+    }
+
+    /// A transaction of jobs begins, at the time of the outbox's clock. Where a newer gateway does not let this one work, it is refused.
+    pub(super) fn begin_jobs(&mut self, statements: &str) -> Result<()> {
+        let time = self.prepared(clock::READ);
+        let time = self.note(time)?;
+        self.reset(statements.starts_with(locks::READS));
+        let client = Arc::clone(&self.client);
+        let both = join(client.batch_execute(statements), client.query(&time, &[]));
+        let outcome = self.wait(both.map(|(begun, rows)| begun.and(rows)));
+        let rows = self.note(outcome)?;
+        let number = |at: usize| rows.first().map(|row| row.try_get::<_, i64>(at)).transpose();
+        self.clock = number(0)?;
+        match number(1)?.map_or(Ok(()), schema::check_readable) {
             Ok(()) => Ok(()),
             Err(what) => self.note(Err(Failure { kind: Kind::Closed, error: unwritable(&what) })),
         }
+    }
+
+    fn reset(&mut self, reads: bool) {
+        self.drop_later();
+        (self.failure, self.has_written, self.clock, self.reads) = (None, false, None, reads);
     }
 
     /// The outbox's clock.
@@ -174,17 +227,41 @@ impl Session {
     }
 
     fn ask(&mut self, sql: &str, values: Values<'_>) -> Result<Vec<Row>, Failure> {
-        let statement = self.prepared(sql)?;
-        wait(self.runtime.as_ref(), self.client.query(&statement, values))
+        let (client, statement) = (Arc::clone(&self.client), self.prepared(sql)?);
+        self.wait(client.query(&statement, values))
     }
 
     fn prepared(&mut self, sql: &str) -> Result<Statement, Failure> {
         if let Some(statement) = self.statements.get(sql) {
             return Ok(statement.clone());
         }
-        let statement = wait(self.runtime.as_ref(), self.client.prepare(sql))?;
+        let client = Arc::clone(&self.client);
+        let statement = self.wait(client.prepare(sql))?;
         self.statements.insert(sql.to_owned(), statement.clone());
         Ok(statement)
+    }
+
+    /// Waits for `answer`, behind what was to go with it.
+    fn wait<T>(
+        &mut self,
+        answer: impl Future<Output = std::result::Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, Failure> {
+        let runtime = self.runtime.as_ref().ok_or_else(|| lost("the connection is closed"))?;
+        // All are sent before the first is answered, in this order.
+        let all = join(join_all(self.later.drain(..)), answer);
+        let (later, answer) =
+            runtime.block_on(async { timeout(STATEMENT, all).await }).map_err(|_| silent())?;
+        let reads = self.reads;
+        let refused = |error: tokio_postgres::Error| match error.code() {
+            Some(&SqlState::READ_ONLY_SQL_TRANSACTION) if reads => {
+                Failure { kind: Kind::Refused, error: has_changed() }
+            }
+            _ => refused(&error, false),
+        };
+        for changed in later {
+            self.has_written |= changed.map_err(refused)? > 0;
+        }
+        answer.map_err(refused)
     }
 
     fn note<T>(&mut self, outcome: Result<T, Failure>) -> Result<T> {
@@ -200,17 +277,6 @@ impl Session {
 pub(super) async fn set_up(client: &Client) -> Result<(), Failure> {
     let answer = timeout(STATEMENT, client.batch_execute(SETTINGS)).await;
     answer.map_err(|_| silent())?.map_err(|error| refused(&error, true))
-}
-
-fn wait<T>(
-    runtime: Option<&Runtime>,
-    answer: impl Future<Output = std::result::Result<T, tokio_postgres::Error>>,
-) -> Result<T, Failure> {
-    let runtime = runtime.ok_or_else(|| lost("the connection is closed"))?;
-    match runtime.block_on(async { timeout(STATEMENT, answer).await }) {
-        Ok(answer) => answer.map_err(|error| refused(&error, false)),
-        Err(_) => Err(silent()),
-    }
 }
 
 fn silent() -> Failure {

@@ -27,14 +27,13 @@ pub(super) struct Table {
     pub(super) again: String,
     pub(super) break_off: String,
     pub(super) park_held: String,
-    pub(super) is_held: String,
     pub(super) end: String,
-    pub(super) release_line: String,
+    pub(super) remove_held: String,
     pub(super) release_leased: String,
     pub(super) release_later: String,
     pub(super) requeue: String,
     pub(super) postpone: String,
-    pub(super) is_undecided: String,
+    pub(super) close: String,
     pub(super) park: String,
     pub(super) delete: String,
 }
@@ -76,6 +75,20 @@ impl Table {
             own_columns.push_str(&format!(", {column}"));
             own_marks.push_str(&format!(", ${mark}"));
         }
+        let settle = format!(
+            "UPDATE {name} SET state=$3, reason=$4, settled_at=$5, {result}=coalesce($6, {result}), {payload}=NULL, \
+             progress=NULL, fault=NULL, refusal=NULL"
+        );
+        // A row that has ended sets the next one of its line free.
+        let ended = |end: &str| {
+            format!(
+                "WITH ended AS ({end} RETURNING seq, destination, line), freed AS (UPDATE {name} SET held=false \
+                 WHERE seq=(SELECT min(later.seq) FROM ended JOIN {name} AS later ON later.destination=ended.destination \
+                 AND later.line=ended.line WHERE later.seq<>ended.seq AND later.line<>'' \
+                 AND later.state IN ('queued', 'leased', 'parked')) RETURNING destination, kind) \
+                 SELECT freed.destination, freed.kind FROM ended LEFT JOIN freed ON true"
+            )
+        };
         // From one kind to the next by the index, without a look at the rows between.
         let first = format!("SELECT min(kind) FROM {name} WHERE state='queued' AND destination=$1");
         Self {
@@ -126,17 +139,8 @@ impl Table {
             ),
             break_off: format!("UPDATE {name} SET state='queued', next_at=greatest($3::bigint, 0) {HELD}"),
             park_held: format!("UPDATE {name} SET state='parked', fault=$3, refusal=$4 {HELD}"),
-            is_held: format!("SELECT 1 FROM {name} {HELD}"),
-            end: format!(
-                "UPDATE {name} SET state=$2, reason=$3, settled_at=$4, {result}=coalesce($5, {result}), {payload}=NULL, \
-                 progress=NULL, fault=NULL, refusal=NULL WHERE seq=$1"
-            ),
-            release_line: format!(
-                "UPDATE {name} SET held=false WHERE seq=(SELECT min(later.seq) FROM {name} AS ended \
-                 JOIN {name} AS later ON later.destination=ended.destination AND later.line=ended.line \
-                 WHERE ended.seq=$1 AND later.seq<>$1 AND later.line<>'' AND later.state IN ('queued', 'leased', 'parked')) \
-                 RETURNING destination, kind"
-            ),
+            end: ended(&format!("{settle} {HELD}")),
+            remove_held: ended(&format!("DELETE FROM {name} {HELD}")),
             release_leased: format!(
                 "UPDATE {name} SET state='queued', next_at=0, position=behind.position FROM \
                  (SELECT seq, nextval('position') AS position FROM (SELECT seq FROM {name} WHERE state='leased' \
@@ -151,11 +155,11 @@ impl Table {
                 "UPDATE {name} SET next_at=$2, fault=coalesce($3, fault), refusal=coalesce($4, refusal) \
                  WHERE seq=$1 AND state='queued'"
             ),
-            is_undecided: format!("SELECT 1 FROM {name} WHERE seq=$1 AND state IN ('queued', 'parked')"),
+            close: ended(&format!("{settle} WHERE seq=$1 AND state=ANY($2::text[])")),
             park: format!(
                 "UPDATE {name} SET state='parked', fault=$2, refusal=$3 WHERE seq=$1 AND state='queued'"
             ),
-            delete: format!("DELETE FROM {name} WHERE seq=$1"),
+            delete: ended(&format!("DELETE FROM {name} WHERE seq=$1")),
             queue,
             name,
             listed_columns,

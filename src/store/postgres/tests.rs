@@ -1,4 +1,5 @@
 mod acknowledged;
+mod beside;
 mod clock;
 mod gateways;
 mod lost;

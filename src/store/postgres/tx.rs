@@ -25,6 +25,11 @@ impl Transaction<'_> {
         self.0.run(sql, values)
     }
 
+    /// As [`Self::run`], where nobody needs to know how many rows it changes: it goes with the next statement.
+    pub(super) fn later(&mut self, sql: &str, values: Values<'_>) -> Result<()> {
+        self.0.later(sql, values)
+    }
+
     pub(super) fn find<T>(
         &mut self,
         sql: &str,
@@ -71,7 +76,7 @@ impl Tx for Transaction<'_> {
 
     fn set_number(&mut self, name: &str, value: i64) -> Result<()> {
         let set = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value=$2";
-        self.run(set, &[&name, &value]).map(drop)
+        self.later(set, &[&name, &value])
     }
 
     fn sealed(&mut self, name: &str) -> Result<Option<Vec<u8>>> {
@@ -83,7 +88,7 @@ impl Tx for Transaction<'_> {
     fn set_sealed(&mut self, name: &str, value: &[u8]) -> Result<()> {
         let set =
             "INSERT INTO meta (name, sealed) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET sealed=$2";
-        self.run(set, &[&name, &value]).map(drop)
+        self.later(set, &[&name, &value])
     }
 
     fn identity(&mut self, hash: &[u8]) -> Result<Option<IdentityRow>> {
@@ -106,18 +111,17 @@ impl Tx for Transaction<'_> {
     fn insert_key(&mut self, hash: &[u8], identity: &[u8], now: Millis) -> Result<()> {
         let insert = "INSERT INTO idempotency (hash, identity, seen_at) VALUES ($1, $2, $3)
             ON CONFLICT (hash) DO UPDATE SET identity=$2, seen_at=$3";
-        self.run(insert, &[&hash, &identity, &now]).map(drop)
+        self.later(insert, &[&hash, &identity, &now])
     }
 
     fn correlate(&mut self, row: &CorrelationRow, names: &[Vec<u8>]) -> Result<()> {
         let CorrelationRow { entry, subject, seen_at } = row;
-        let write = "INSERT INTO correlation (entry, made_at, subject) VALUES ($1, $2, $3)
-            ON CONFLICT (entry) DO UPDATE SET made_at=$2, subject=$3 RETURNING seq";
-        let seqs: Vec<Seq> = self.change(write, &[entry, seen_at, subject], |row| Ok(row.try_get(0)?))?;
-        let add = "INSERT INTO correlation_name (hash, correlation) SELECT unnest($1::bytea[]), unnest($2::bigint[])
-            ON CONFLICT DO NOTHING";
-        let seqs = seqs.repeat(names.len());
-        self.run(add, &[&names, &seqs]).map(drop)
+        let write = "WITH written AS (INSERT INTO correlation (entry, made_at, subject) VALUES ($1, $2, $3)
+              ON CONFLICT (entry) DO UPDATE SET made_at=$2, subject=$3 RETURNING seq),
+            named AS (INSERT INTO correlation_name (hash, correlation) SELECT hash, seq FROM written,
+              unnest($4::bytea[]) AS names (hash) ON CONFLICT DO NOTHING)
+            SELECT seq FROM written";
+        self.later(write, &[entry, seen_at, subject, &names])
     }
 
     fn correlation(&mut self, entry: &str) -> Result<Option<CorrelationRow>> {
@@ -135,7 +139,7 @@ impl Tx for Transaction<'_> {
     }
 
     fn expect(&mut self, entry: &str, by: Option<Millis>) -> Result<()> {
-        self.run("UPDATE correlation SET expected_by=$2 WHERE entry=$1", &[&entry, &by]).map(drop)
+        self.later("UPDATE correlation SET expected_by=$2 WHERE entry=$1", &[&entry, &by])
     }
 
     fn overdue(&mut self, now: Millis, limit: usize) -> Result<Vec<String>> {
@@ -145,7 +149,7 @@ impl Tx for Transaction<'_> {
 
     fn conclude(&mut self, entry: &str, outcome: &OutcomeRow) -> Result<()> {
         let conclude = "UPDATE correlation SET outcome=$2, answer=$3 WHERE entry=$1";
-        self.run(conclude, &[&entry, &outcome.outcome, &outcome.answer]).map(drop)
+        self.later(conclude, &[&entry, &outcome.outcome, &outcome.answer])
     }
 
     fn outcome(&mut self, entry: &str) -> Result<Option<OutcomeRow>> {
@@ -166,7 +170,7 @@ impl Tx for Transaction<'_> {
     fn keep_token(&mut self, entry: &str, token: Option<&TokenRow>) -> Result<()> {
         let (sealed, until) = (token.and_then(|token| token.token.as_ref()), token.map(|token| token.until));
         let keep = "UPDATE correlation SET token=$2, token_until=$3 WHERE entry=$1";
-        self.run(keep, &[&entry, &sealed, &until]).map(drop)
+        self.later(keep, &[&entry, &sealed, &until])
     }
 
     fn token(&mut self, entry: &str) -> Result<Option<TokenRow>> {
@@ -211,7 +215,7 @@ impl Tx for Transaction<'_> {
     }
 
     fn quarantine(&mut self, id: &str, refusal: &str) -> Result<()> {
-        self.run("UPDATE push SET state='quarantined', refusal=$2 WHERE id=$1", &[&id, &refusal]).map(drop)
+        self.later("UPDATE push SET state='quarantined', refusal=$2 WHERE id=$1", &[&id, &refusal])
     }
 
     fn release_quarantine(&mut self) -> Result<usize> {
@@ -235,7 +239,7 @@ impl Tx for Transaction<'_> {
     fn mark_verified(&mut self, hash: &[u8], now: Millis) -> Result<Option<Millis>> {
         let before = self.marked_verified(hash)?;
         let mark = "INSERT INTO verified (hash, seen_at) VALUES ($1, $2) ON CONFLICT (hash) DO UPDATE SET seen_at=$2";
-        self.run(mark, &[&hash, &now])?;
+        self.later(mark, &[&hash, &now])?;
         Ok(before)
     }
 
@@ -258,7 +262,7 @@ impl Tx for Transaction<'_> {
     }
 
     fn settle_job(&mut self, job: Seq, now: Millis) -> Result<()> {
-        self.run("UPDATE job SET settled_at=$2 WHERE seq=$1", &[&job, &now]).map(drop)
+        self.later("UPDATE job SET settled_at=$2 WHERE seq=$1", &[&job, &now])
     }
 
     fn progress(&mut self, job: Seq) -> Result<Vec<(State, u64)>> {
@@ -295,7 +299,7 @@ impl Tx for Transaction<'_> {
 
     fn replace_sealed(&mut self, column: SealedColumn, at: Seq, value: &[u8]) -> Result<()> {
         let SealedColumn { table, column, .. } = column;
-        self.run(&format!("UPDATE {table} SET {column}=$2 WHERE seq=$1"), &[&at, &value]).map(drop)
+        self.later(&format!("UPDATE {table} SET {column}=$2 WHERE seq=$1"), &[&at, &value])
     }
 
     fn forget(&mut self, settled: Millis, seen: Millis) -> Result<()> {

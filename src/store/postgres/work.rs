@@ -76,9 +76,9 @@ impl Queues for Transaction<'_> {
 
     fn lease(&mut self, lane: &Lane, pick: Pick) -> Result<Vec<Row>> {
         let table = table(lane.queue);
-        self.run(&table.end_leases, &[&pick.now])?;
+        self.later(&table.end_leases, &[&pick.now])?;
         let kinds = self.kinds(lane)?;
-        self.run(&table.call, &[&lane.destination, &kinds, &pick.now])?;
+        self.later(&table.call, &[&lane.destination, &kinds, &pick.now])?;
         let values: Values<'_> = &[&lane.destination, &kinds, &pick.until, &count(pick.limit)];
         let mut leased = self
             .change(&table.lease, values, |row| Ok((row.try_get::<_, Seq>("position")?, table.read(row)?)))?;
@@ -128,13 +128,15 @@ impl Queues for Transaction<'_> {
             Verdict::Park(Refusal { fault, text }) => {
                 self.run(&table.park_held, &[&seq, &fence, fault, text])?
             }
-            Verdict::Settled { .. } | Verdict::Gone if !self.holds(&table.is_held, &[&seq, &fence])? => 0,
             Verdict::Settled { state, result } => {
-                let result = result.as_deref();
-                self.end(table, seq, Closing { state: *state, reason: None, result }, now)?;
-                1
+                let no_reason: Option<String> = None;
+                return self.ends(
+                    table,
+                    &table.end,
+                    &[&seq, &fence, &state.as_str(), &no_reason, &now, result],
+                );
             }
-            Verdict::Gone => return self.delete(queue, seq),
+            Verdict::Gone => return self.ends(table, &table.remove_held, &[&seq, &fence]),
         };
         Ok(changed == 1)
     }
@@ -152,12 +154,12 @@ impl Queues for Transaction<'_> {
     }
 
     fn close(&mut self, queue: Queue, seq: Seq, closing: Closing<'_>, now: Millis) -> Result<bool> {
+        let Closing { state, reason, result } = closing;
+        let undecided = [State::Queued, State::Parked].map(State::as_str);
+        let values: Values<'_> =
+            &[&seq, &undecided.as_slice(), &state.as_str(), &reason.map(text), &now, &result];
         let table = table(queue);
-        let is_undecided = self.holds(&table.is_undecided, &[&seq])?;
-        if is_undecided {
-            self.end(table, seq, closing, now)?;
-        }
-        Ok(is_undecided)
+        self.ends(table, &table.close, values)
     }
 
     fn park(&mut self, queue: Queue, seq: Seq, refusal: &Refusal) -> Result<bool> {
@@ -166,7 +168,7 @@ impl Queues for Transaction<'_> {
 
     fn postpone(&mut self, queue: Queue, seq: Seq, until: Millis, refusal: Option<&Refusal>) -> Result<()> {
         let (fault, text) = refusal.map(|refusal| (&refusal.fault, &refusal.text)).unzip();
-        self.run(&table(queue).postpone, &[&seq, &until, &fault, &text]).map(drop)
+        self.later(&table(queue).postpone, &[&seq, &until, &fault, &text])
     }
 
     fn delete_met_by(&mut self, entry: &str) -> Result<()> {
@@ -177,8 +179,7 @@ impl Queues for Transaction<'_> {
 
     fn delete(&mut self, queue: Queue, seq: Seq) -> Result<bool> {
         let table = table(queue);
-        self.release_line_of(table, seq)?;
-        Ok(self.run(&table.delete, &[&seq])? == 1)
+        self.ends(table, &table.delete, &[&seq])
     }
 
     fn freed(&mut self) -> Vec<Lane> {
@@ -210,11 +211,11 @@ impl Transaction<'_> {
             Queue::Records => &[&job, &place],
             Queue::Deliveries => &[&new.met_by],
         };
-        self.run(&table(new.queue).insert, &[shared, own].concat())?;
+        self.later(&table(new.queue).insert, &[shared, own].concat())?;
         let Some(identity) = &new.identity else { return Ok(()) };
         let insert = "INSERT INTO identity (hash, entry, seen_at) VALUES ($1, $2, $3)
             ON CONFLICT (hash) DO UPDATE SET entry=$2, last_state=NULL, seen_at=$3";
-        self.run(insert, &[identity, &new.id, &new.waiting_since]).map(drop)
+        self.later(insert, &[identity, &new.id, &new.waiting_since])
     }
 
     /// Records of a job that have a result, from the place `from` on, each with its place.
@@ -229,9 +230,15 @@ impl Transaction<'_> {
         })
     }
 
-    /// Whether a statement answers with a row.
-    fn holds(&mut self, sql: &str, values: Values<'_>) -> Result<bool> {
-        Ok(self.find(sql, values, |_| Ok(()))?.is_some())
+    /// Whether a statement of `table` ends a row, which sets the next one of its line free.
+    fn ends(&mut self, table: &Table, sql: &str, values: Values<'_>) -> Result<bool> {
+        let ended = self.change(sql, values, |row| Ok((row.try_get(0)?, row.try_get(1)?)))?;
+        let freed = ended.iter().filter_map(|freed: &(Option<String>, Option<String>)| {
+            let (destination, kind) = (freed.0.clone()?, freed.1.clone()?);
+            Some(Lane { queue: table.queue, destination, kinds: vec![kind] })
+        });
+        self.1.extend(freed);
+        Ok(!ended.is_empty())
     }
 
     /// The kinds of `lane` one by one, so that an index has the rows of each in order; where it names none, those that wait.
@@ -240,22 +247,6 @@ impl Transaction<'_> {
             return Ok(lane.kinds.clone());
         }
         self.list(&table(lane.queue).kinds, &[&lane.destination], |row| Ok(row.try_get(0)?))
-    }
-
-    /// A row that was queued, parked or leased is settled; what waits for it in its line may go.
-    fn end(&mut self, table: &Table, seq: Seq, closing: Closing<'_>, now: Millis) -> Result<()> {
-        let Closing { state, reason, result } = closing;
-        self.run(&table.end, &[&seq, &state.as_str(), &reason.map(text), &now, &result])?;
-        self.release_line_of(table, seq)
-    }
-
-    /// The oldest unsettled row of the line of `seq`, other than itself, no longer waits.
-    fn release_line_of(&mut self, table: &Table, seq: Seq) -> Result<()> {
-        let freed = self.change(&table.release_line, &[&seq], |row| {
-            Ok(Lane { queue: table.queue, destination: row.try_get(0)?, kinds: vec![row.try_get(1)?] })
-        })?;
-        self.1.extend(freed);
-        Ok(())
     }
 }
 

@@ -12,7 +12,7 @@ use super::site::Site;
 use super::tx::Transaction;
 use crate::error::{Code, Error, Result};
 use crate::store::group::{self, Waiting};
-use crate::store::{DENIED, Piece, REMOVED, Trouble};
+use crate::store::{Beside, DENIED, Piece, REMOVED, Trouble, has_changed};
 use crate::{place, regular};
 
 /// What a trial writes beside the database, and into it: room for this has to be there before anything is taken again.
@@ -297,6 +297,7 @@ fn run_apart(session: &Session, group: &mut [Waiting]) -> Result<()> {
 
 /// Whether the job succeeds.
 fn run_job(session: &Session, job: &mut Waiting) -> Result<bool> {
+    let mark = session.mark();
     let outcome = (job.job)(&mut Transaction::new(session));
     // SQLite undoes the whole transaction by itself when the disk is full or fails.
     if session.is_autocommit() {
@@ -305,6 +306,10 @@ fn run_job(session: &Session, job: &mut Waiting) -> Result<bool> {
                 .for_operator("the disk is full or fails")
         }));
     }
+    let outcome = match job.beside {
+        Beside::Everything if session.has_written_since(mark) => outcome.and(Err(has_changed())),
+        _ => outcome,
+    };
     let is_kept = outcome.is_ok();
     job.outcome = Some(outcome);
     Ok(is_kept)

@@ -8,7 +8,8 @@ const HALF: usize = 16;
 /// What a gateway does whose tables are one step newer than those of this program: the locks and the mark are those of `store/postgres`. It adds
 /// what the version before can ignore.
 const STEP: &str = "BEGIN;
-    SELECT pg_advisory_xact_lock(1296518978, 1); SELECT pg_advisory_xact_lock(1296518978, 0);
+    SELECT pg_advisory_xact_lock(1296518978#current_schema()::regnamespace::oid::int, 1);
+    SELECT pg_advisory_xact_lock(1296518978#current_schema()::regnamespace::oid::int, 0);
     ALTER TABLE entry ADD COLUMN later TEXT NOT NULL DEFAULT 'unknown';
     ALTER TABLE delivery ADD COLUMN later BIGINT;
     ALTER TABLE meta ADD COLUMN later BYTEA;

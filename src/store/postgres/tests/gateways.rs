@@ -130,7 +130,7 @@ async fn what_anybody_may_ask_waits_for_no_event_that_is_being_stored() {
     // As a post has it that another gateway stores.
     let (client, connection) = tokio_postgres::connect(&home.url, NoTls).await.unwrap();
     tokio::spawn(connection);
-    let begin = format!("BEGIN; SELECT pg_advisory_xact_lock_shared({}, {})", schema::LOCKS, schema::ALL);
+    let begin = format!("BEGIN; SELECT pg_advisory_xact_lock_shared({}, {})", schema::class(), schema::ALL);
     client.batch_execute(&begin).await.unwrap();
 
     let verified = ledger.verify_shared("topic", false, ("word".to_owned(), Vec::push));

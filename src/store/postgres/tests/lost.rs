@@ -129,14 +129,14 @@ fn a_commit_that_comes_later_than_its_repetition_is_refused() {
     let Some(home) = Home::new() else { return };
     drop(home.store());
     let mut session = session::Session::open(&home.target(None)).map_err(|failure| failure.error).unwrap();
-    let commit = |session: &mut session::Session, commits| {
+    let commit = |session: &mut session::Session, commits: i64| {
         session.begin("BEGIN")?;
         session.run("INSERT INTO meta (name, value) VALUES ('late', 1)", &[])?;
-        session.execute(&desk::counted("w", commits))
+        session.later(desk::COUNT, &[&"w", &commits])?;
+        session.execute("COMMIT")
     };
     session.execute("INSERT INTO writer (id, commits) VALUES ('w', 8)").unwrap();
     assert!(commit(&mut session, 7).is_err());
-    session.execute("ROLLBACK").unwrap();
     assert_eq!(home.number("SELECT count(*) FROM meta WHERE name='late'"), 0);
     commit(&mut session, 8).unwrap();
     assert_eq!(home.number("SELECT commits FROM writer WHERE id='w'"), 9);

@@ -19,7 +19,7 @@ async fn connected(home: &Home) -> Client {
 
 /// One that no other test takes.
 fn beginning(home: &Home) -> String {
-    let (class, number) = (schema::LOCKS, desk::number_of(&home.schema));
+    let (class, number) = (schema::class(), locks::number_of(&home.schema));
     format!("BEGIN; SELECT pg_advisory_xact_lock({class}, {number})")
 }
 
