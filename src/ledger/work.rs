@@ -35,7 +35,8 @@ pub(crate) struct Held {
     pub(crate) line: Option<String>,
 }
 
-/// Held by whatever queues messages for the mediator or removes them, so that their order is that of the commits.
+/// Held by whatever queues messages for the mediator or removes them, so that their order is that of the commits; so two application ids are
+/// never assigned at once, and the later one is compared with the one before.
 const MESSAGES: &str = "messages";
 
 impl Held {
@@ -43,9 +44,9 @@ impl Held {
         Lease { queue: self.queue, seq: self.seq, fence: self.fence }
     }
 
-    /// Beside what its progress is stored: it touches its own row alone, unless it is told of.
+    /// Beside what its progress is stored, which `is_told` the mediator or not: otherwise it touches its own row alone.
     fn beside_progress(&self, is_told: bool) -> Beside {
-        if is_told { Beside::Nothing } else { Beside::Locks(vec![self.id.clone()]) }
+        if is_told { self.beside_end(true) } else { Beside::Locks(vec![self.id.clone()]) }
     }
 
     /// Beside what its end is written, if it `is_final`. An event touches its own line, as a post of that line does, and what is kept of it; a

@@ -95,12 +95,17 @@ async fn the_end_of_an_event_holds_the_line_that_a_post_behind_it_holds_and_what
     for leased in &leased {
         settle(&ledger, leased, done()).await;
     }
-    let [one, other, lease, one_ends, other_ends] = &seen.lock().unwrap()[..] else { panic!("five jobs") };
+    accept(&ledger, birth("c3")).await;
+    assign(&ledger, &lease(&ledger, EventKind::Birth).await[0], "12345678901234567890123456789").await;
+    let [one, other, lease, one_ends, other_ends, third, _, assigned] = &seen.lock().unwrap()[..] else {
+        panic!("eight jobs")
+    };
     let shared =
         |first: &[String], second: &[String]| first.iter().filter(|lock| second.contains(lock)).count();
     assert_eq!((shared(one, one_ends), shared(other, other_ends)), (1, 1), "a line");
     assert_eq!((shared(one, other_ends), shared(other, one_ends), shared(one, other)), (0, 0, 0));
     assert_eq!(shared(one_ends, other_ends), 1, "the order of messages");
+    assert_eq!((shared(assigned, third), shared(assigned, one_ends)), (1, 1));
     assert!(!lease.is_empty() && shared(lease, one_ends) == 0, "nobody waits for a verdict who leases");
 }
 
