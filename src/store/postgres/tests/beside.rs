@@ -140,3 +140,14 @@ async fn a_statement_that_the_server_refuses_late_fails_its_own_job_alone() {
     assert_eq!(rows.len(), 21);
     assert_eq!(store.trouble(), None);
 }
+
+#[tokio::test]
+async fn no_statement_is_compiled_though_the_server_knows_nothing_of_new_tables() {
+    let Some(home) = Home::new() else { return };
+    drop(home.store());
+    let client = home.target(None).connect().await.unwrap();
+    session::set_up(&client).await.map_err(|failure| failure.error).unwrap();
+    let plan = client.query(&format!("EXPLAIN ANALYZE {}", clock::READ), &[]).await.unwrap();
+    let plan: Vec<String> = plan.iter().map(|row| row.get(0)).collect();
+    assert!(plan.iter().all(|line| !line.contains("JIT")), "{plan:#?}");
+}
