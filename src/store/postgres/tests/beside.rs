@@ -147,7 +147,8 @@ async fn no_statement_is_compiled_though_the_server_knows_nothing_of_new_tables(
     drop(home.store());
     let client = home.target(None).connect().await.unwrap();
     session::set_up(&client).await.map_err(|failure| failure.error).unwrap();
-    let plan = client.query(&format!("EXPLAIN ANALYZE {}", clock::READ), &[]).await.unwrap();
+    let plan =
+        client.query(&format!("EXPLAIN ANALYZE {}", crate::store::postgres::clock::READ), &[]).await.unwrap();
     let plan: Vec<String> = plan.iter().map(|row| row.get(0)).collect();
     assert!(plan.iter().all(|line| !line.contains("JIT")), "{plan:#?}");
 }
